@@ -1,0 +1,47 @@
+import { z } from 'zod'
+import { parseBytes } from '../lib/bytes.ts'
+import { parseDuration } from '../lib/duration.ts'
+
+/** A duration such as "90d" or "1h30m"; its output is milliseconds. */
+export const duration = z.string().transform((text, context) => {
+  const milliseconds = parseDuration(text)
+  if (milliseconds !== undefined) return milliseconds
+  context.addIssue({ code: 'custom', message: `wanted a duration such as 90d, 15m or 1h30m` })
+  return z.NEVER
+})
+
+/** A size such as "100M"; its output is bytes. A bare number is bytes. */
+export const byteSize = z.union([z.string(), z.number().int().nonnegative()]).transform((value, context) => {
+  const bytes = typeof value === 'number' ? value : parseBytes(value)
+  if (bytes !== undefined) return bytes
+  context.addIssue({ code: 'custom', message: `wanted a size such as 512k, 100M or 2G` })
+  return z.NEVER
+})
+
+/** An absolute, normal path: no "..", no ".", no double or trailing slash. */
+export const absolutePath = z.string().refine(isNormalPath, {
+  message: 'wanted an absolute path without ".." and without a trailing slash',
+})
+
+/** File permission bits in octal, as text: "0640". Its output is the number. */
+export const fileMode = z.string().transform((text, context) => {
+  if (/^0?[0-7]{3,4}$/.test(text)) return Number.parseInt(text, 8)
+  context.addIssue({ code: 'custom', message: 'wanted a mode in octal and in quotes, such as "0640"' })
+  return z.NEVER
+})
+
+/** Where a secret is to be found, never the secret itself. */
+export const secretReference = z
+  .string()
+  .regex(/^(env:[A-Za-z_][A-Za-z0-9_]*|file:\/.+|credential:[A-Za-z0-9_.-]+)$/, {
+    message: 'wanted a reference: env:NAME, file:/path or credential:NAME',
+  })
+
+function isNormalPath(path: string): boolean {
+  if (!path.startsWith('/') || path.includes('\0')) return false
+  if (path === '/') return true
+  return path
+    .slice(1)
+    .split('/')
+    .every((component) => component !== '' && component !== '.' && component !== '..')
+}

@@ -1,0 +1,35 @@
+/** All that a plugin may import. */
+export { z } from 'zod'
+export { formatBytes } from '../lib/bytes.ts'
+export { formatDuration } from '../lib/duration.ts'
+export { describeError, errnoOf, NotPermittedError, UserError } from '../lib/errors.ts'
+export { compareTreeOrder, globBase, isGlob, isWithin } from '../lib/path.ts'
+export { absolutePath, byteSize, duration, fileMode, secretReference } from './fields.ts'
+export type {
+  CreateOptions,
+  Entry,
+  FileSink,
+  FileSource,
+  FileStat,
+  FileType,
+  HostReader,
+  HostWriter,
+  RunOptions,
+  RunResult,
+  WalkOptions,
+} from './host.ts'
+export { ANY_ARGUMENTS, type Permissions } from './permissions.ts'
+export {
+  type ApplyContext,
+  type CheckContext,
+  type Command,
+  type CommandArgs,
+  type CommandContext,
+  type CommandResult,
+  definePlugin,
+  type Log,
+  type PluginSpec,
+  type Registry,
+  type Rule,
+} from './plugin.ts'
+export type { Artifact, Blind, Fact, Finding, Json, Metric, Report, Scalar, Severity } from './report.ts'

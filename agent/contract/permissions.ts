@@ -1,0 +1,37 @@
+/**
+ * What one phase of a job may touch. Nothing that is not listed; there is no blanket `true`.
+ * Paths are absolute. A path with wildcards grants the files that match when the run starts, and the names
+ * (not the contents) below the part before the first wildcard. What a granted directory holds is granted too.
+ */
+export interface Permissions {
+  /** Names and metadata below these directories, not the contents of files. */
+  list?: string[] | undefined
+  /** Contents (and names) of these files and directories. */
+  read?: string[] | undefined
+  /** Create, change, rename and remove below these directories, or change these files. */
+  write?: string[] | undefined
+  /** "host:port" (TCP; the kernel enforces the port, the host layer the name) or "unix:/path". */
+  net?: string[] | undefined
+  /** Programs with the arguments they may get: [program, ...args]; a last "…" allows any further arguments. */
+  run?: [program: string, ...args: string[]][] | undefined
+  /** Environment variables passed on to the run. */
+  env?: string[] | undefined
+  /** Secret references ("env:NAME", "file:/path", "credential:NAME") that `ctx.secret` may resolve. */
+  secrets?: string[] | undefined
+  /** Linux capabilities wanted, such as "CAP_DAC_READ_SEARCH". Granted only as far as reeve itself has them. */
+  capabilities?: string[] | undefined
+}
+
+export const PERMISSION_KEYS = [
+  'list',
+  'read',
+  'write',
+  'net',
+  'run',
+  'env',
+  'secrets',
+  'capabilities',
+] as const
+
+/** The last element of a `run` entry that allows any further arguments. */
+export const ANY_ARGUMENTS = '…'

@@ -1,0 +1,63 @@
+/**
+ * Names on Linux are bytes. A byte that is no UTF-8 is kept in a string as the lone surrogate
+ * U+DC00 + byte, so every name has exactly one string and goes back to the same bytes.
+ */
+
+const LONE_SURROGATE = /[\uD800-\uDBFF](?![\uDC00-\uDFFF])|(?<![\uD800-\uDBFF])[\uDC00-\uDFFF]/
+
+/** What to hand to a system call for `path`: the string itself unless it holds escaped bytes. */
+export function toSystemPath(path: string): string | Buffer {
+  return LONE_SURROGATE.test(path) ? encodeName(path) : path
+}
+
+function encodeName(name: string): Buffer {
+  const parts: Buffer[] = []
+  for (const character of name) {
+    const code = character.codePointAt(0) ?? 0
+    parts.push(code >= 0xdc80 && code <= 0xdcff ? Buffer.of(code - 0xdc00) : Buffer.from(character, 'utf8'))
+  }
+  return Buffer.concat(parts)
+}
+
+const strict = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
+
+/** The string for the bytes of a name. */
+export function decodeName(bytes: Uint8Array): string {
+  try {
+    return strict.decode(bytes)
+  } catch {
+    return decodeEscaped(bytes)
+  }
+}
+
+function decodeEscaped(bytes: Uint8Array): string {
+  let text = ''
+  let index = 0
+  while (index < bytes.length) {
+    const length = sequenceLength(bytes[index] ?? 0)
+    const sequence = bytes.subarray(index, index + length)
+    try {
+      text += strict.decode(sequence)
+      index += length
+    } catch {
+      text += String.fromCharCode(0xdc00 + (bytes[index] ?? 0))
+      index++
+    }
+  }
+  return text
+}
+
+function sequenceLength(first: number): number {
+  if (first < 0x80) return 1
+  if (first < 0xe0) return 2
+  if (first < 0xf0) return 3
+  return 4
+}
+
+/** A name as it may be shown: control characters and escaped bytes as \xNN. */
+export function printableName(name: string): string {
+  return name.replace(/[\u0000-\u001f\u007f\udc80-\udcff]/g, (character) => {
+    const code = character.charCodeAt(0)
+    return `\\x${(code & 0xff).toString(16).padStart(2, '0')}`
+  })
+}

@@ -1,0 +1,159 @@
+import {
+  closeSync,
+  constants,
+  fstatSync,
+  lstatSync,
+  openSync,
+  readlinkSync,
+  readSync,
+  statfsSync,
+  statSync,
+} from 'node:fs'
+import { join } from 'node:path'
+import type {
+  Entry,
+  FileSource,
+  FileStat,
+  HostReader,
+  RunOptions,
+  RunResult,
+  WalkOptions,
+} from '../contract/host.ts'
+import { globBase } from '../lib/path.ts'
+import { Accounts } from './accounts.ts'
+import { attempt, listNames, statOrUndefined, toFileStat } from './files.ts'
+import { globEntries } from './glob.ts'
+import { demand, type Grants } from './grants.ts'
+import { decodeName, toSystemPath } from './names.ts'
+import { runProgram } from './program.ts'
+import { walkTree } from './walk.ts'
+
+const DEFAULT_MAX_BYTES = 1_048_576
+
+/** Looks at the host below `root`, within what is granted. */
+export class LocalHostReader implements HostReader {
+  protected readonly accounts: Accounts
+
+  constructor(
+    readonly root: string,
+    protected readonly grants: Grants,
+  ) {
+    this.accounts = new Accounts(root === '/' ? '' : root)
+  }
+
+  /** The path to hand to a system call. */
+  protected real(path: string): string | Buffer {
+    return toSystemPath(this.root === '/' ? path : join(this.root, path))
+  }
+
+  stat(path: string): FileStat | undefined {
+    return statOrUndefined(() => lstatSync(this.real(path)), path)
+  }
+
+  statTarget(path: string): FileStat | undefined {
+    return statOrUndefined(() => statSync(this.real(path)), path)
+  }
+
+  readLink(path: string): string {
+    return attempt(`read the link`, path, () => decodeName(readlinkSync(this.real(path), 'buffer')))
+  }
+
+  list(path: string): string[] {
+    demand(this.grants, 'list', path, 'list')
+    return attempt('list', path, () => listNames(this.real(path)))
+  }
+
+  read(path: string, options: { maxBytes?: number; follow?: boolean } = {}): Uint8Array {
+    const maxBytes = options.maxBytes ?? DEFAULT_MAX_BYTES
+    const source = this.openFile(path, options.follow ?? false)
+    try {
+      if (source.stat.size > maxBytes) {
+        throw new Error(`Cannot read "${path}": ${source.stat.size} bytes, at most ${maxBytes} are read`)
+      }
+      // Files below /proc say 0 bytes: read until the end, not to the size.
+      const chunks: Uint8Array[] = []
+      let total = 0
+      for (;;) {
+        const chunk = new Uint8Array(Math.min(65_536, maxBytes + 1 - total))
+        const count = source.read(chunk, total)
+        if (count === 0) return Buffer.concat(chunks)
+        total += count
+        if (total > maxBytes) throw new Error(`Cannot read "${path}": more than ${maxBytes} bytes`)
+        chunks.push(chunk.subarray(0, count))
+      }
+    } finally {
+      source.close()
+    }
+  }
+
+  readText(path: string, options?: { maxBytes?: number; follow?: boolean }): string {
+    return Buffer.from(this.read(path, options)).toString('utf8')
+  }
+
+  open(path: string): FileSource {
+    return this.openFile(path, false)
+  }
+
+  private openFile(path: string, follow: boolean): FileSource {
+    demand(this.grants, 'read', path, 'read')
+    // O_NONBLOCK: opening a named pipe must not wait for a writer; it is refused below.
+    const flags = constants.O_RDONLY | constants.O_NONBLOCK | (follow ? 0 : constants.O_NOFOLLOW)
+    return attempt('read', path, () => {
+      const descriptor = openSync(this.real(path), flags)
+      try {
+        const stat = toFileStat(fstatSync(descriptor))
+        if (stat.type !== 'file') throw new Error(`it is a ${stat.type}, not a file`)
+        return {
+          stat,
+          read: (buffer: Uint8Array, position: number) =>
+            attempt('read', path, () => readSync(descriptor, buffer, 0, buffer.length, position)),
+          close: () => closeSync(descriptor),
+        }
+      } catch (error) {
+        closeSync(descriptor)
+        throw error
+      }
+    })
+  }
+
+  glob(pattern: string, onBlind: (path: string, reason: string) => void): Entry[] {
+    demand(this.grants, 'list', globBase(pattern), 'list')
+    return globEntries(this.root, pattern, onBlind)
+  }
+
+  walk(start: string, options: WalkOptions): AsyncIterable<Entry[]> {
+    demand(this.grants, 'list', start, 'walk')
+    return walkTree(this.root, start, options)
+  }
+
+  userName(uid: number): string {
+    return this.accounts.userName(uid)
+  }
+
+  groupName(gid: number): string {
+    return this.accounts.groupName(gid)
+  }
+
+  userId(name: string): number | undefined {
+    return this.accounts.userId(name)
+  }
+
+  groupId(name: string): number | undefined {
+    return this.accounts.groupId(name)
+  }
+
+  homes(): Map<string, string> {
+    return this.accounts.homes()
+  }
+
+  run(argv: [string, ...string[]], options: RunOptions = {}): Promise<RunResult> {
+    return runProgram(this.grants, argv, options)
+  }
+
+  freeBytes(path: string): number {
+    return attempt('look at the file system of', path, () => {
+      const { bavail, bsize } = statfsSync(this.real(path) as string)
+      return bavail * bsize
+    })
+  }
+}

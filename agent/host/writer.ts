@@ -1,0 +1,197 @@
+import { randomBytes } from 'node:crypto'
+import {
+  closeSync,
+  constants,
+  fchmodSync,
+  fchownSync,
+  fstatSync,
+  fsyncSync,
+  ftruncateSync,
+  linkSync,
+  lstatSync,
+  mkdirSync,
+  openSync,
+  renameSync,
+  rmdirSync,
+  unlinkSync,
+  writeSync,
+} from 'node:fs'
+import { dirname } from 'node:path'
+import type { CreateOptions, FileSink, FileStat, HostWriter } from '../contract/host.ts'
+import { errnoOf } from '../lib/errors.ts'
+import { attempt } from './files.ts'
+import { demand } from './grants.ts'
+import { LocalHostReader } from './reader.ts'
+
+/** Changes the host below `root`, within what is granted. Everything is durable when a method returns. */
+export class LocalHostWriter extends LocalHostReader implements HostWriter {
+  create(path: string, options: CreateOptions = {}): FileSink {
+    demand(this.grants, 'write', path, 'write')
+    const temporaryPath = `${dirname(path)}/.reeve-${randomBytes(6).toString('hex')}.tmp`
+    const { O_WRONLY, O_CREAT, O_EXCL, O_NOFOLLOW } = constants
+    const mode = options.mode ?? 0o600
+    const descriptor = attempt('write', path, () =>
+      openSync(this.real(temporaryPath), O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, mode & 0o600),
+    )
+    let open = true
+    const abort = () => {
+      if (!open) return
+      open = false
+      closeSync(descriptor)
+      unlinkSync(this.real(temporaryPath))
+    }
+    try {
+      if (options.uid !== undefined || options.gid !== undefined) {
+        attempt('set the owner of', path, () => fchownSync(descriptor, options.uid ?? -1, options.gid ?? -1))
+      }
+      attempt('set the mode of', path, () => fchmodSync(descriptor, mode))
+    } catch (error) {
+      abort()
+      throw error
+    }
+    return {
+      temporaryPath,
+      write: (chunk) => attempt('write', path, () => writeAll(descriptor, chunk)),
+      commit: () => {
+        attempt('write', path, () => {
+          fsyncSync(descriptor)
+          if (options.replace) renameSync(this.real(temporaryPath), this.real(path))
+          else this.renameWithoutReplacing(temporaryPath, path)
+          open = false
+          closeSync(descriptor)
+          this.syncDirectory(dirname(path))
+        })
+      },
+      abort,
+    }
+  }
+
+  writeFile(path: string, data: string | Uint8Array, options: CreateOptions = {}): void {
+    const sink = this.create(path, options)
+    try {
+      sink.write(typeof data === 'string' ? Buffer.from(data, 'utf8') : data)
+      sink.commit()
+    } finally {
+      sink.abort()
+    }
+  }
+
+  setMode(path: string, expected: FileStat, mode: number): void {
+    demand(this.grants, 'write', path, 'change the mode of')
+    this.withHandle(path, expected, 'change the mode of', (descriptor) => {
+      fchmodSync(descriptor, mode)
+    })
+  }
+
+  setOwner(path: string, expected: FileStat, uid: number, gid: number): void {
+    demand(this.grants, 'write', path, 'change the owner of')
+    this.withHandle(path, expected, 'change the owner of', (descriptor) => {
+      fchownSync(descriptor, uid, gid)
+    })
+  }
+
+  private withHandle(
+    path: string,
+    expected: FileStat,
+    verb: string,
+    act: (descriptor: number) => void,
+  ): void {
+    attempt(verb, path, () => {
+      const flags = constants.O_RDONLY | constants.O_NONBLOCK | constants.O_NOFOLLOW
+      const descriptor = openSync(this.real(path), flags)
+      try {
+        const now = fstatSync(descriptor)
+        if (now.ino !== expected.ino || now.dev !== expected.dev) {
+          throw new Error('it was replaced since it was looked at')
+        }
+        act(descriptor)
+      } finally {
+        closeSync(descriptor)
+      }
+    })
+  }
+
+  rename(from: string, to: string, options: { replace?: boolean } = {}): void {
+    demand(this.grants, 'write', from, 'rename')
+    demand(this.grants, 'write', to, 'rename to')
+    attempt('rename', from, () => {
+      if (options.replace) renameSync(this.real(from), this.real(to))
+      else this.renameWithoutReplacing(from, to)
+      this.syncDirectory(dirname(to))
+      if (dirname(from) !== dirname(to)) this.syncDirectory(dirname(from))
+    })
+  }
+
+  /** link + unlink: unlike rename it fails when the new name exists. */
+  private renameWithoutReplacing(from: string, to: string): void {
+    try {
+      linkSync(this.real(from), this.real(to))
+      unlinkSync(this.real(from))
+    } catch (error) {
+      const code = errnoOf(error)
+      // Directories and some file systems have no hard links: look first, then rename.
+      if (code !== 'EPERM' && code !== 'EOPNOTSUPP' && code !== 'EMLINK') throw error
+      if (lstatSync(this.real(to), { throwIfNoEntry: false })) {
+        throw Object.assign(new Error('it exists already'), { code: 'EEXIST' })
+      }
+      renameSync(this.real(from), this.real(to))
+    }
+  }
+
+  remove(path: string): void {
+    demand(this.grants, 'write', path, 'remove')
+    attempt('remove', path, () => {
+      if (lstatSync(this.real(path)).isDirectory()) rmdirSync(this.real(path))
+      else unlinkSync(this.real(path))
+      this.syncDirectory(dirname(path))
+    })
+  }
+
+  truncate(path: string): void {
+    demand(this.grants, 'write', path, 'truncate')
+    attempt('truncate', path, () => {
+      const descriptor = openSync(
+        this.real(path),
+        constants.O_WRONLY | constants.O_NONBLOCK | constants.O_NOFOLLOW,
+      )
+      try {
+        if (!fstatSync(descriptor).isFile()) throw new Error('it is not a file')
+        ftruncateSync(descriptor, 0)
+        fsyncSync(descriptor)
+      } finally {
+        closeSync(descriptor)
+      }
+    })
+  }
+
+  makeDirectory(path: string, mode: number): void {
+    demand(this.grants, 'write', path, 'make the directory')
+    attempt('make the directory', path, () => {
+      mkdirSync(this.real(path), { mode })
+      const descriptor = openSync(
+        this.real(path),
+        constants.O_RDONLY | constants.O_DIRECTORY | constants.O_NOFOLLOW,
+      )
+      try {
+        fchmodSync(descriptor, mode) // whatever the umask
+      } finally {
+        closeSync(descriptor)
+      }
+      this.syncDirectory(dirname(path))
+    })
+  }
+
+  private syncDirectory(path: string): void {
+    const descriptor = openSync(this.real(path), constants.O_RDONLY | constants.O_DIRECTORY)
+    try {
+      fsyncSync(descriptor)
+    } finally {
+      closeSync(descriptor)
+    }
+  }
+}
+
+function writeAll(descriptor: number, chunk: Uint8Array): void {
+  let offset = 0
+  while (offset < chunk.length) offset += writeSync(descriptor, chunk, offset, chunk.length - offset)
+}

@@ -1,0 +1,88 @@
+import { createHmac } from 'node:crypto'
+import { mkdirSync, mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import type { z } from 'zod'
+import type { Finding, Json, PluginSpec, Report } from '../../agent/contract/mod.ts'
+import { reportSchema } from '../../agent/contract/report.ts'
+import { toGrants } from '../../agent/host/grants.ts'
+import { LocalHostReader } from '../../agent/host/reader.ts'
+import { LocalHostWriter } from '../../agent/host/writer.ts'
+
+/** A directory of its own below the system's temporary one; removed by `using`. */
+export function temporaryDirectory(name = 'reeve-test'): { path: string } & Disposable {
+  const path = mkdtempSync(join(tmpdir(), `${name}-`))
+  return { path, [Symbol.dispose]: () => rmSync(path, { recursive: true, force: true }) }
+}
+
+export interface PluginRun {
+  /** A directory that stands for "/". Default "/": the config then holds real paths. */
+  root?: string
+  stateDir: string
+  now?: Date
+  memory?: Json
+  secrets?: Record<string, string>
+  signal?: AbortSignal
+}
+
+/** Runs the phases of a plugin in this process, with the real host layer and exactly its own permissions. */
+export function pluginUnderTest<S extends z.ZodObject>(
+  spec: PluginSpec<S>,
+  config: z.input<S>,
+  run: PluginRun,
+) {
+  const parsed = spec.config.parse(config)
+  const root = run.root ?? '/'
+  const permissions = spec.permissions(parsed)
+  const expand = (pattern: string) => {
+    const all = new LocalHostReader(
+      root,
+      toGrants({ list: ['/'] }, '/', (path) => [path]),
+    )
+    return pattern.includes('*') ? all.glob(pattern, () => {}).map((entry) => entry.path) : [pattern]
+  }
+  mkdirSync(root === '/' ? run.stateDir : join(root, run.stateDir), { recursive: true })
+  const context = () => ({
+    config: parsed,
+    job: spec.name,
+    now: run.now ?? new Date(),
+    signal: run.signal ?? new AbortController().signal,
+    log: { info: () => {}, warn: () => {} },
+    stateDir: run.stateDir,
+    memory: run.memory,
+    secret: (reference: string) => {
+      const value = run.secrets?.[reference]
+      if (value === undefined) throw new Error(`no secret "${reference}" in this test`)
+      return value
+    },
+    fingerprint: (value: string | Uint8Array) =>
+      createHmac('sha256', 'a key for tests').update(value).digest('hex').slice(0, 32),
+    progress: () => {},
+    state: new LocalHostWriter(
+      root,
+      toGrants({}, run.stateDir, (path) => [path]),
+    ),
+  })
+  const accept = (report: Report): Report => {
+    reportSchema.parse(report)
+    for (const { rule } of report.findings) {
+      if (!(rule in spec.rules)) throw new Error(`plugin ${spec.name} reported the undeclared rule "${rule}"`)
+    }
+    return report
+  }
+  return {
+    config: parsed,
+    permissions,
+    async check(memory = run.memory): Promise<Report> {
+      const host = new LocalHostReader(root, toGrants(permissions.check, run.stateDir, expand))
+      return accept(await spec.check({ ...context(), memory, host }))
+    },
+    async apply(findings: Finding[], memory = run.memory): Promise<Report> {
+      if (!spec.apply || !permissions.apply) throw new Error(`plugin ${spec.name} has no apply`)
+      const host = new LocalHostWriter(root, toGrants(permissions.apply, run.stateDir, expand))
+      return accept(
+        await spec.apply({ ...context(), memory, host, findings: findings.filter((f) => f.fixable) }),
+      )
+    },
+  }
+}
