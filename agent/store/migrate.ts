@@ -1,0 +1,30 @@
+import type { Database } from 'bun:sqlite'
+import { describeError, UserError } from '../lib/errors.ts'
+import first from './migrations/0000_first.sql' with { type: 'text' }
+
+/** In order; number n brings a database of `user_version` n to n + 1. Never change one that was released. */
+const migrations: string[] = [first]
+
+/** Brings the database to this version, all or nothing. Throws UserError for one of a newer reeve. */
+export function migrate(sqlite: Database, path: string): void {
+  const version = sqlite.query<{ user_version: number }, []>('PRAGMA user_version').get()?.user_version ?? 0
+  if (version > migrations.length) {
+    throw new UserError(
+      `Cannot use the database "${path}": it was written by a newer reeve (version ${version}, this one knows ` +
+        `${migrations.length}). Install the newer reeve again, or restore a backup of the state directory`,
+    )
+  }
+  if (version === migrations.length) return
+  try {
+    sqlite
+      .transaction(() => {
+        for (const sql of migrations.slice(version)) {
+          for (const statement of sql.split('--> statement-breakpoint')) sqlite.run(statement)
+        }
+        sqlite.run(`PRAGMA user_version = ${migrations.length}`)
+      })
+      .immediate()
+  } catch (error) {
+    throw new UserError(`Cannot migrate the database "${path}": ${describeError(error)}`, { cause: error })
+  }
+}
