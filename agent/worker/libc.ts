@@ -1,0 +1,56 @@
+import { dlopen, ptr, read } from 'bun:ffi'
+import { existsSync } from 'node:fs'
+
+// The few system calls that the runtime does not offer. `syscall` and `prctl` are variadic in C; on x86-64
+// and arm64 Linux integer arguments of variadic functions go into the same registers, so fixed ones do.
+
+const library = ['libc.so.6', '/lib/ld-musl-x86_64.so.1', '/lib/ld-musl-aarch64.so.1'].find(
+  (name) => !name.startsWith('/') || existsSync(name),
+) as string
+
+const libc = dlopen(library, {
+  syscall: { args: ['i64', 'i64', 'i64', 'i64', 'i64', 'i64'], returns: 'i64' },
+  prctl: { args: ['i64', 'i64', 'i64', 'i64', 'i64'], returns: 'i64' },
+  __errno_location: { args: [], returns: 'ptr' },
+}).symbols
+
+/** Calls by number for x86-64 and arm64; those from 424 on are the same everywhere. */
+export const NUMBERS = {
+  x64: { capset: 126, ioprio_set: 251, setpriority: 141, prlimit64: 302, seccomp: 317 },
+  arm64: { capset: 91, ioprio_set: 30, setpriority: 140, prlimit64: 261, seccomp: 277 },
+} as const
+
+export const LANDLOCK_CREATE_RULESET = 444
+export const LANDLOCK_ADD_RULE = 445
+export const LANDLOCK_RESTRICT_SELF = 446
+
+export function architecture(): 'x64' | 'arm64' {
+  if (process.arch === 'x64' || process.arch === 'arm64') return process.arch
+  throw new Error(`Cannot build a jail on "${process.arch}": only x64 and arm64 are known`)
+}
+
+type Argument = number | bigint | NodeJS.TypedArray
+
+function toInteger(argument: Argument): bigint {
+  if (typeof argument === 'bigint') return argument
+  return BigInt(typeof argument === 'number' ? argument : ptr(argument))
+}
+
+/** Result of a system call, or a negative errno. Numbers, or buffers that are passed by address. */
+export function systemCall(number: number, ...args: Argument[]): number {
+  const [a = 0n, b = 0n, c = 0n, d = 0n, e = 0n] = args.map(toInteger)
+  return withErrno(Number(libc.syscall(BigInt(number), a, b, c, d, e)))
+}
+
+/** Result of prctl, or a negative errno. */
+export function processControl(option: number, ...args: Argument[]): number {
+  const [a = 0n, b = 0n, c = 0n, d = 0n] = args.map(toInteger)
+  return withErrno(Number(libc.prctl(BigInt(option), a, b, c, d)))
+}
+
+function withErrno(result: number): number {
+  if (result !== -1) return result
+  const location = libc.__errno_location()
+  if (location === null) return -1
+  return -read.i32(location, 0)
+}

@@ -1,0 +1,8 @@
+/** First argument of a process that builds its jail, and of the one that it becomes. */
+export const JAIL_ARGUMENT = '__jail'
+export const WORKER_ARGUMENT = '__worker'
+
+/** The command that starts this very program again: the compiled binary, or the runtime with the main file. */
+export function selfCommand(): [string, ...string[]] {
+  return Bun.main.startsWith('/$bunfs/') ? [process.execPath] : [process.execPath, Bun.main]
+}
