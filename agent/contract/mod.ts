@@ -4,6 +4,7 @@ export { formatBytes } from '../lib/bytes.ts'
 export { formatDuration } from '../lib/duration.ts'
 export { describeError, errnoOf, NotPermittedError, UserError } from '../lib/errors.ts'
 export { compareTreeOrder, globBase, isGlob, isWithin } from '../lib/path.ts'
+export { foldName, isSecretName, isVariableReference, urlPasswords } from '../lib/secret-names.ts'
 export { absolutePath, byteSize, duration, fileMode, secretReference } from './fields.ts'
 export type {
   CreateOptions,
