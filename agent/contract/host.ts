@@ -86,8 +86,8 @@ export interface HostReader {
    */
   read(path: string, options?: { maxBytes?: number; follow?: boolean }): Uint8Array
   readText(path: string, options?: { maxBytes?: number; follow?: boolean }): string
-  /** Opens a regular file for streaming, without following a link. */
-  open(path: string): FileSource
+  /** Opens a regular file for streaming, without following a link unless `follow` is set. */
+  open(path: string, options?: { follow?: boolean }): FileSource
   /** Entries that match a pattern (`*`, `?`, `[…]`, `{a,b}`, `**`), in tree order. A plain path matches itself. */
   glob(pattern: string, onBlind: (path: string, reason: string) => void): Entry[]
   /** All below a directory, itself first, in tree order (`compareTreeOrder`), in batches of a few thousand. */

@@ -90,8 +90,8 @@ export class LocalHostReader implements HostReader {
     return Buffer.from(this.read(path, options)).toString('utf8')
   }
 
-  open(path: string): FileSource {
-    return this.openFile(path, false)
+  open(path: string, options: { follow?: boolean } = {}): FileSource {
+    return this.openFile(path, options.follow ?? false)
   }
 
   private openFile(path: string, follow: boolean): FileSource {
