@@ -1,0 +1,52 @@
+import type { Finding } from '../contract/report.ts'
+import type { Store } from '../store/open.ts'
+import { knownFindings, recordFindings } from '../store/record.ts'
+import type { Transition } from '../store/transitions.ts'
+import { HEALTH_RULES, type HealthRule, reconcile } from './reconcile.ts'
+
+/** Job and plugin of findings about reeve itself. */
+export const SELF = 'reeve'
+
+/**
+ * Opens or resolves one finding about a job, outside of any run: that it is late, that it may not run.
+ * `summary` null means that all is well. One transaction with its alerts; writes nothing without a change.
+ */
+export function recordHealth(
+  store: Store,
+  job: { name: string; plugin: string },
+  rule: HealthRule | 'configuration-refused',
+  problem: { summary: string; remedy: string } | null,
+  at: number,
+  alert: (transitions: Transition[]) => void,
+): void {
+  const known = knownFindings(store, job.name).filter((finding) => finding.rule === rule)
+  const isOpen = known.some((finding) => finding.state === 'open')
+  if (problem === null && !isOpen) return
+  const finding: Finding[] = problem
+    ? [
+        {
+          rule,
+          subject: job.name === SELF ? SELF : `job ${job.name}`,
+          severity: rule === 'configuration-refused' ? 'critical' : HEALTH_RULES[rule].severity,
+          ...problem,
+        },
+      ]
+    : []
+  store.transaction(() => {
+    const { seen, resolved } = reconcile(
+      known,
+      finding,
+      () => true,
+      () => false,
+    )
+    const source = { job: job.name, plugin: job.plugin, runId: null, at }
+    alert(
+      recordFindings(
+        store,
+        source,
+        seen.map((row) => ({ ...row, waiver: null })),
+        resolved,
+      ),
+    )
+  })
+}

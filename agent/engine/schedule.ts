@@ -1,0 +1,51 @@
+import { CronExpressionParser } from 'cron-parser'
+import { Cron } from 'croner'
+import { describeError } from '../lib/errors.ts'
+import type { Job } from './job.ts'
+
+/** Why a schedule cannot be used, or undefined. Both libraries must understand it: one runs, one looks back. */
+export function scheduleError(schedule: string, timezone: string): string | undefined {
+  try {
+    new Cron(schedule, { timezone, paused: true }).stop()
+    CronExpressionParser.parse(schedule, { tz: timezone })
+    return undefined
+  } catch (error) {
+    return describeError(error)
+  }
+}
+
+/** The next scheduled time after `now`; null when there is none. Milliseconds. */
+export function nextTime(schedule: string, timezone: string, now: number): number | null {
+  return new Cron(schedule, { timezone, paused: true }).nextRun(new Date(now))?.getTime() ?? null
+}
+
+/** The last scheduled time at or before `now`. Milliseconds. */
+export function previousTime(schedule: string, timezone: string, now: number): number {
+  return CronExpressionParser.parse(schedule, { tz: timezone, currentDate: new Date(now + 1) })
+    .prev()
+    .getTime()
+}
+
+const MAX_MISSED = 1000
+
+/** How many scheduled times lie after `since` and at or before `now`; counts no further than 1000. */
+export function missedCount(schedule: string, timezone: string, since: number, now: number): number {
+  const expression = CronExpressionParser.parse(schedule, { tz: timezone, currentDate: new Date(now + 1) })
+  let missed = 0
+  while (missed < MAX_MISSED && expression.prev().getTime() > since) missed++
+  return missed
+}
+
+/** How long after its time a run may start before it is late: its jitter, and this. */
+const START_GRACE_MS = 120_000
+
+/**
+ * The job's last run must have started at or after this time, or it is late. It is the newest scheduled time
+ * that is past its grace; never before `watchedSince` (nothing was expected while reeve did not know the job).
+ */
+export function expectedAfter(job: Job, watchedSince: number, now: number): number | null {
+  if (!job.schedule || !job.enabled || job.refused) return null
+  const grace = job.jitterMs + START_GRACE_MS
+  const due = previousTime(job.schedule, job.timezone, now - grace)
+  return due > watchedSince ? due : null
+}

@@ -1,0 +1,216 @@
+import { Cron } from 'croner'
+import { and, desc, eq, inArray } from 'drizzle-orm'
+import type { Store } from '../store/open.ts'
+import { recordUnstarted } from '../store/record.ts'
+import { runs } from '../store/schema.ts'
+import type { PlannedJob } from '../store/status.ts'
+import { recordHealth } from './health.ts'
+import type { Job } from './job.ts'
+import type { Runner, RunnerParts } from './runner.ts'
+import { expectedAfter, missedCount, nextTime } from './schedule.ts'
+
+const WATCH_INTERVAL_MS = 30_000
+
+/** Starts jobs when they are due, and says so when one did not start. */
+export class Scheduler {
+  private jobs: Job[] = []
+  private crons: Cron[] = []
+  private readonly delays = new Set<Timer>()
+  private watch: Timer | undefined
+  /** Since when reeve knows each job: nothing was expected of it before. */
+  private readonly knownSince = new Map<string, number>()
+
+  constructor(
+    private readonly runner: Runner,
+    private readonly parts: Pick<RunnerParts, 'store' | 'now' | 'alert' | 'log' | 'version' | 'onFinished'>,
+  ) {}
+
+  /** Starts with these jobs: catches up what was missed, then follows the schedules. */
+  start(jobs: Job[]): void {
+    this.schedule(jobs)
+    for (const job of jobs) this.catchUp(job)
+    this.watch = setInterval(() => this.noteLateJobs(), WATCH_INTERVAL_MS)
+  }
+
+  /** Swaps the jobs; what runs goes on to its end with the configuration that it began with. */
+  reload(jobs: Job[]): void {
+    this.clear()
+    this.schedule(jobs)
+  }
+
+  /** Starts nothing any more. */
+  stop(): void {
+    clearInterval(this.watch)
+    this.clear()
+  }
+
+  list(): Job[] {
+    return this.jobs
+  }
+
+  planned(): PlannedJob[] {
+    return planJobs(this.parts.store, this.jobs, this.parts.now(), this.knownSince)
+  }
+
+  private clear(): void {
+    for (const cron of this.crons) cron.stop()
+    for (const delay of this.delays) clearTimeout(delay)
+    this.crons = []
+    this.delays.clear()
+  }
+
+  private schedule(jobs: Job[]): void {
+    this.jobs = jobs
+    const now = this.parts.now()
+    for (const job of jobs) {
+      if (!this.knownSince.has(job.name)) this.knownSince.set(job.name, now)
+      const problem = job.refused
+        ? {
+            summary: `${job.name} may not run: ${job.refused}`,
+            remedy: 'Add what is missing to `grant` of the job, or remove it',
+          }
+        : null
+      recordHealth(
+        this.parts.store,
+        { name: job.name, plugin: job.plugin.name },
+        'job-refused',
+        problem,
+        now,
+        this.parts.alert,
+      )
+      if (!job.schedule || !job.enabled || job.refused) continue
+      this.crons.push(new Cron(job.schedule, { timezone: job.timezone }, () => this.due(job)))
+    }
+  }
+
+  private due(job: Job): void {
+    if (job.jitterMs === 0) {
+      this.startNow(job, 'schedule')
+      return
+    }
+    const delay = setTimeout(() => {
+      this.delays.delete(delay)
+      this.startNow(job, 'schedule')
+    }, Math.random() * job.jitterMs)
+    this.delays.add(delay)
+  }
+
+  private startNow(job: Job, trigger: 'schedule' | 'start' | 'catch-up'): void {
+    try {
+      this.runner.start(job, trigger)
+    } catch (error) {
+      this.parts.log('error', 'run not started', { job: job.name, trigger, reason: String(error) })
+    }
+  }
+
+  private catchUp(job: Job): void {
+    if (!job.enabled || job.refused) return
+    const { store, version } = this.parts
+    const now = this.parts.now()
+    const last = lastStart(store, job.name)
+    if (last && job.schedule) {
+      const missed = missedCount(job.schedule, job.timezone, last.startedAt, now)
+      const wasCut = last.outcome === 'interrupted'
+      if (missed > 0) {
+        const reason = `${missed} scheduled ${missed === 1 ? 'run' : 'runs'} missed while reeve was not running`
+        const run = {
+          job: job.name,
+          plugin: job.plugin.name,
+          trigger: 'schedule' as const,
+          mode: job.mode,
+          startedAt: now,
+          configDigest: job.configDigest,
+          actor: null,
+          version,
+        }
+        recordUnstarted(store, run, 'missed', reason)
+      }
+      if (job.catchUp && (missed > 0 || wasCut)) {
+        this.startNow(job, 'catch-up')
+        return
+      }
+    }
+    if (job.runOnStart) this.startNow(job, 'start')
+  }
+
+  private noteLateJobs(): void {
+    const now = this.parts.now()
+    const running = new Set(this.runner.running().map((run) => run.job))
+    let changed = false
+    for (const job of this.jobs) {
+      const after = expectedAfter(job, this.knownSince.get(job.name) ?? now, now)
+      const last = lastStart(this.parts.store, job.name)
+      const isLate =
+        after !== null && !running.has(job.name) && (last === undefined || last.startedAt < after)
+      const problem = isLate
+        ? {
+            summary: `${job.name} should have run at ${new Date(after).toISOString()} and did not start`,
+            remedy: `Look at "reeve runs --job ${job.name}" and at the log of the service`,
+          }
+        : null
+      recordHealth(
+        this.parts.store,
+        { name: job.name, plugin: job.plugin.name },
+        'job-late',
+        problem,
+        now,
+        (transitions) => {
+          changed ||= transitions.length > 0
+          this.parts.alert(transitions)
+        },
+      )
+    }
+    if (changed) this.parts.onFinished('')
+  }
+}
+
+/** Jobs as the status sees them; also for a command line without a daemon. */
+export function planJobs(
+  store: Store | null,
+  jobs: Job[],
+  now: number,
+  knownSince: ReadonlyMap<string, number> = new Map(),
+): PlannedJob[] {
+  return jobs.map((job) => {
+    const first = store ? firstStart(store, job.name) : undefined
+    const since = Math.min(knownSince.get(job.name) ?? now, first ?? now)
+    return {
+      name: job.name,
+      plugin: job.plugin.name,
+      summary: job.plugin.summary,
+      mode: job.mode,
+      schedule: job.schedule ?? 'manual',
+      timezone: job.timezone,
+      enabled: job.enabled,
+      refused: job.refused,
+      nextRunAt:
+        job.schedule && job.enabled && !job.refused ? nextTime(job.schedule, job.timezone, now) : null,
+      expectedAfter: expectedAfter(job, since, now),
+    }
+  })
+}
+
+function lastStart(store: Store, job: string) {
+  return store.orm
+    .select({ startedAt: runs.startedAt, outcome: runs.outcome })
+    .from(runs)
+    .where(
+      and(
+        eq(runs.job, job),
+        inArray(runs.outcome, ['clean', 'findings', 'blind', 'failed', 'timeout', 'interrupted']),
+      ),
+    )
+    .orderBy(desc(runs.id))
+    .limit(1)
+    .get()
+}
+
+function firstStart(store: Store, job: string): number | undefined {
+  return store.orm
+    .select({ at: runs.startedAt })
+    .from(runs)
+    .where(eq(runs.job, job))
+    .orderBy(runs.id)
+    .limit(1)
+    .get()?.at
+}
