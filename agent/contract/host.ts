@@ -41,6 +41,20 @@ export interface WalkOptions {
   signal?: AbortSignal | undefined
 }
 
+export interface GlobOptions {
+  /** Called for everything that could not be looked at. */
+  onBlind: (path: string, reason: string) => void
+  /** Called for a directory that `**` does not enter because another file system is mounted on it. */
+  onSkip?: ((path: string, reason: string) => void) | undefined
+  signal?: AbortSignal | undefined
+}
+
+export interface GlobMatch {
+  entry: Entry
+  /** Positions of the patterns that match it, ascending. */
+  patterns: number[]
+}
+
 export interface RunOptions {
   stdin?: string | Uint8Array | undefined
   env?: Record<string, string> | undefined
@@ -78,7 +92,7 @@ export interface HostReader {
   /** stat of what a link points at; undefined when that is missing. */
   statTarget(path: string): FileStat | undefined
   readLink(path: string): string
-  /** Names in a directory, in byte order. */
+  /** Names in a directory, in the order of their UTF-16 code units. */
   list(path: string): string[]
   /**
    * Bytes of a regular file. Throws when it is larger than `maxBytes` (default 1 MiB), is no regular file,
@@ -88,8 +102,15 @@ export interface HostReader {
   readText(path: string, options?: { maxBytes?: number; follow?: boolean }): string
   /** Opens a regular file for streaming, without following a link unless `follow` is set. */
   open(path: string, options?: { follow?: boolean }): FileSource
-  /** Entries that match a pattern (`*`, `?`, `[…]`, `{a,b}`, `**`), in tree order. A plain path matches itself. */
+  /**
+   * Entries that match a pattern, in tree order. A plain path matches itself. `*` and `?` do not cross "/" and,
+   * first in a name, do not match a leading dot; `**` is any number of directories, hidden ones too, of the same
+   * file system; `[a-z]`, `[!a-z]`, `{a,b}` as in a shell. A link is followed only where the pattern names it as
+   * a directory on the way, and only when it belongs to root or to this process's user.
+   */
   glob(pattern: string, onBlind: (path: string, reason: string) => void): Entry[]
+  /** Like `glob` for many patterns in one pass: each entry once, in tree order, in batches of a few thousand. */
+  globAll(patterns: string[], options: GlobOptions): AsyncIterable<GlobMatch[]>
   /** All below a directory, itself first, in tree order (`compareTreeOrder`), in batches of a few thousand. */
   walk(start: string, options: WalkOptions): AsyncIterable<Entry[]>
   /** Name of a user or group id, or its number as text when it has none. */
@@ -110,8 +131,10 @@ export interface HostReader {
 export interface FileSink {
   readonly temporaryPath: string
   write(chunk: Uint8Array): void
-  /** fsync, rename to the final name, fsync the directory. */
-  commit(): void
+  /** fsync of what is written so far. */
+  sync(): void
+  /** fsync, rename to the final name, fsync the directory; without the two fsyncs when not `durable`. */
+  commit(options?: { durable?: boolean }): void
   /** Removes the temporary file. Safe to call after commit. */
   abort(): void
 }
@@ -123,6 +146,10 @@ export interface CreateOptions {
   gid?: number
   /** Replace an existing file. Default false: it is an error. */
   replace?: boolean
+  /** A known temporary name in the same directory, so that a later run can find what a crash left. Default: random. */
+  temporaryPath?: string
+  /** Time of last change of the finished file. Default: when it was written. */
+  mtimeMs?: number
 }
 
 export interface HostWriter extends HostReader {
@@ -130,14 +157,37 @@ export interface HostWriter extends HostReader {
   create(path: string, options?: CreateOptions): FileSink
   /** The whole of a file, atomically and durably. */
   writeFile(path: string, data: string | Uint8Array, options?: CreateOptions): void
-  /** chmod through a handle; refused when the entry is no longer the one in `expected` (device and inode). */
-  setMode(path: string, expected: FileStat, mode: number): void
-  /** chown through a handle, like setMode. */
-  setOwner(path: string, expected: FileStat, uid: number, gid: number): void
-  /** rename, then fsync of both directories. Never replaces an existing file unless `replace`. */
-  rename(from: string, to: string, options?: { replace?: boolean }): void
+  /**
+   * chmod through a handle that needs no permission on the entry itself; returns what the entry is then.
+   * Refused when the path has a link in it, when the entry is no longer the one in `expected` (type, device and
+   * inode), when it has further names and users other than root can make names beside it, and when the kernel
+   * does not keep the mode. Needs `permissions.attributes` (or `write`).
+   */
+  setMode(path: string, expected: FileStat, mode: number): FileStat
+  /** chown like setMode. It takes setuid, setgid and file capabilities from a program: set the mode after it. */
+  setOwner(path: string, expected: FileStat, uid: number, gid: number): FileStat
+  /**
+   * rename, then fsync of both directories. Never replaces an existing file unless `replace`. With
+   * `durable: false` the fsyncs are left to `syncDirectory`, for many renames in one directory.
+   */
+  rename(from: string, to: string, options?: { replace?: boolean; durable?: boolean }): void
+  /** A second name for a file; never replaces one. Durable only after `syncDirectory`. */
+  link(from: string, to: string): void
+  syncDirectory(path: string): void
   remove(path: string): void
-  /** Truncates a regular file to nothing, without following a link. */
-  truncate(path: string): void
+  /**
+   * Truncates a regular file to nothing, without following a link. With `expected` it throws when the file is
+   * another one (device and inode), and returns false, the file untouched, when its size is another.
+   */
+  truncate(path: string, expected?: Pick<FileStat, 'dev' | 'ino' | 'size'>): boolean
   makeDirectory(path: string, mode: number): void
+  /**
+   * The same host, with the entries of one directory reached through a handle of it. The handle is opened
+   * component by component without following a link, and stays on that directory whatever is renamed above.
+   */
+  openDirectory(path: string): HostDirectory
+}
+
+export interface HostDirectory extends HostWriter {
+  close(): void
 }

@@ -3,7 +3,16 @@ export { z } from 'zod'
 export { formatBytes } from '../lib/bytes.ts'
 export { formatDuration } from '../lib/duration.ts'
 export { describeError, errnoOf, NotPermittedError, UserError } from '../lib/errors.ts'
-export { compareTreeOrder, globBase, isGlob, isWithin } from '../lib/path.ts'
+export { expandBraces, globMatcher } from '../lib/glob.ts'
+export {
+  compareTreeOrder,
+  globBase,
+  isGlob,
+  isWithin,
+  parsePrintablePath,
+  printablePath,
+  shellWord,
+} from '../lib/path.ts'
 export { foldName, isSecretName, isVariableReference, urlPasswords } from '../lib/secret-names.ts'
 export { absolutePath, byteSize, duration, fileMode, secretReference } from './fields.ts'
 export type {
@@ -13,6 +22,9 @@ export type {
   FileSource,
   FileStat,
   FileType,
+  GlobMatch,
+  GlobOptions,
+  HostDirectory,
   HostReader,
   HostWriter,
   RunOptions,

@@ -7,6 +7,7 @@ import {
   fstatSync,
   fsyncSync,
   ftruncateSync,
+  futimesSync,
   linkSync,
   lstatSync,
   mkdirSync,
@@ -16,18 +17,21 @@ import {
   unlinkSync,
   writeSync,
 } from 'node:fs'
-import { dirname } from 'node:path'
-import type { CreateOptions, FileSink, FileStat, HostWriter } from '../contract/host.ts'
+import { basename, dirname } from 'node:path'
+import type { CreateOptions, FileSink, FileStat, HostDirectory, HostWriter } from '../contract/host.ts'
 import { errnoOf } from '../lib/errors.ts'
+import { openDirectoryHandle } from './directory.ts'
 import { attempt } from './files.ts'
-import { demand } from './grants.ts'
+import { demand, type Grants } from './grants.ts'
+import { toSystemPath } from './names.ts'
 import { LocalHostReader } from './reader.ts'
 
 /** Changes the host below `root`, within what is granted. Everything is durable when a method returns. */
 export class LocalHostWriter extends LocalHostReader implements HostWriter {
   create(path: string, options: CreateOptions = {}): FileSink {
     demand(this.grants, 'write', path, 'write')
-    const temporaryPath = `${dirname(path)}/.reeve-${randomBytes(6).toString('hex')}.tmp`
+    const temporaryPath =
+      options.temporaryPath ?? `${dirname(path)}/.reeve-${randomBytes(6).toString('hex')}.tmp`
     const { O_WRONLY, O_CREAT, O_EXCL, O_NOFOLLOW } = constants
     const mode = options.mode ?? 0o600
     const descriptor = attempt('write', path, () =>
@@ -53,14 +57,17 @@ export class LocalHostWriter extends LocalHostReader implements HostWriter {
     return {
       temporaryPath,
       write: (chunk) => attempt('write', path, () => writeAll(descriptor, chunk)),
-      commit: () => {
+      sync: () => attempt('write', path, () => fsyncSync(descriptor)),
+      commit: ({ durable = true } = {}) => {
         attempt('write', path, () => {
-          fsyncSync(descriptor)
+          if (options.mtimeMs !== undefined)
+            futimesSync(descriptor, Date.now() / 1000, options.mtimeMs / 1000)
+          if (durable) fsyncSync(descriptor)
           if (options.replace) renameSync(this.real(temporaryPath), this.real(path))
           else this.renameWithoutReplacing(temporaryPath, path)
           open = false
           closeSync(descriptor)
-          this.syncDirectory(dirname(path))
+          if (durable) this.syncDirectory(dirname(path))
         })
       },
       abort,
@@ -112,15 +119,22 @@ export class LocalHostWriter extends LocalHostReader implements HostWriter {
     })
   }
 
-  rename(from: string, to: string, options: { replace?: boolean } = {}): void {
+  rename(from: string, to: string, options: { replace?: boolean; durable?: boolean } = {}): void {
     demand(this.grants, 'write', from, 'rename')
     demand(this.grants, 'write', to, 'rename to')
     attempt('rename', from, () => {
       if (options.replace) renameSync(this.real(from), this.real(to))
       else this.renameWithoutReplacing(from, to)
+      if (options.durable === false) return
       this.syncDirectory(dirname(to))
       if (dirname(from) !== dirname(to)) this.syncDirectory(dirname(from))
     })
+  }
+
+  link(from: string, to: string): void {
+    demand(this.grants, 'write', from, 'link')
+    demand(this.grants, 'write', to, 'link to')
+    attempt('link', from, () => linkSync(this.real(from), this.real(to)))
   }
 
   /** link + unlink: unlike rename it fails when the new name exists. */
@@ -148,17 +162,23 @@ export class LocalHostWriter extends LocalHostReader implements HostWriter {
     })
   }
 
-  truncate(path: string): void {
+  truncate(path: string, expected?: Pick<FileStat, 'dev' | 'ino' | 'size'>): boolean {
     demand(this.grants, 'write', path, 'truncate')
-    attempt('truncate', path, () => {
+    return attempt('truncate', path, () => {
       const descriptor = openSync(
         this.real(path),
         constants.O_WRONLY | constants.O_NONBLOCK | constants.O_NOFOLLOW,
       )
       try {
-        if (!fstatSync(descriptor).isFile()) throw new Error('it is not a file')
+        const now = fstatSync(descriptor)
+        if (!now.isFile()) throw new Error('it is not a file')
+        if (expected && (now.ino !== expected.ino || now.dev !== expected.dev)) {
+          throw new Error('it was replaced since it was looked at')
+        }
+        if (expected && now.size !== expected.size) return false
         ftruncateSync(descriptor, 0)
         fsyncSync(descriptor)
+        return true
       } finally {
         closeSync(descriptor)
       }
@@ -182,13 +202,44 @@ export class LocalHostWriter extends LocalHostReader implements HostWriter {
     })
   }
 
-  private syncDirectory(path: string): void {
-    const descriptor = openSync(this.real(path), constants.O_RDONLY | constants.O_DIRECTORY)
-    try {
-      fsyncSync(descriptor)
-    } finally {
-      closeSync(descriptor)
-    }
+  syncDirectory(path: string): void {
+    attempt('write', path, () => {
+      const descriptor = openSync(this.real(path), constants.O_RDONLY | constants.O_DIRECTORY)
+      try {
+        fsyncSync(descriptor)
+      } finally {
+        closeSync(descriptor)
+      }
+    })
+  }
+
+  openDirectory(path: string): HostDirectory {
+    demand(this.grants, 'write', path, 'open')
+    return new LocalHostDirectory(this.root, this.grants, path)
+  }
+}
+
+/** A writer whose paths in one directory go through a handle: nobody can put another directory in its place. */
+class LocalHostDirectory extends LocalHostWriter implements HostDirectory {
+  private readonly descriptor: number
+
+  constructor(
+    root: string,
+    grants: Grants,
+    private readonly directory: string,
+  ) {
+    super(root, grants)
+    this.descriptor = attempt('open', directory, () => openDirectoryHandle(root, directory))
+  }
+
+  protected override real(path: string): string | Buffer {
+    if (path === this.directory) return `/proc/self/fd/${this.descriptor}/.`
+    if (dirname(path) !== this.directory) return super.real(path)
+    return toSystemPath(`/proc/self/fd/${this.descriptor}/${basename(path)}`)
+  }
+
+  close(): void {
+    closeSync(this.descriptor)
   }
 }
 
