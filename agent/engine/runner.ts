@@ -310,11 +310,11 @@ class Phases {
       },
     })
     this.sandbox = end.sandbox ?? this.sandbox
-    if (end.status === 'timeout') {
-      return unfinished('timeout', `${kind}: it took longer than ${this.job.timeoutMs} ms and was ended`)
+    if (end.status !== 'done') {
+      const reason =
+        end.status === 'timeout' ? `it took longer than ${this.job.timeoutMs} ms and was ended` : end.reason
+      return unfinished(end.status === 'ended' ? 'interrupted' : end.status, `${kind}: ${reason}`)
     }
-    if (end.status === 'ended') return unfinished('interrupted', `${kind}: ${end.reason}`)
-    if (end.status === 'failed') return unfinished('failed', `${kind}: ${end.reason}`)
     const report = reportSchema.safeParse(end.answer)
     if (report.success) return report.data
     const issue = report.error.issues[0]

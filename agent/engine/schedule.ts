@@ -1,18 +1,6 @@
 import { CronExpressionParser } from 'cron-parser'
 import { Cron } from 'croner'
-import { describeError } from '../lib/errors.ts'
 import type { Job } from './job.ts'
-
-/** Why a schedule cannot be used, or undefined. Both libraries must understand it: one runs, one looks back. */
-export function scheduleError(schedule: string, timezone: string): string | undefined {
-  try {
-    new Cron(schedule, { timezone, paused: true }).stop()
-    CronExpressionParser.parse(schedule, { tz: timezone })
-    return undefined
-  } catch (error) {
-    return describeError(error)
-  }
-}
 
 /** The next scheduled time after `now`; null when there is none. Milliseconds. */
 export function nextTime(schedule: string, timezone: string, now: number): number | null {

@@ -1,0 +1,109 @@
+import { createHash } from 'node:crypto'
+import type { Registry } from '../contract/plugin.ts'
+import { UserError } from '../lib/errors.ts'
+import { nearest } from '../lib/nearest.ts'
+import { isLoopback, parseHostPort } from './address.ts'
+import { scheduleError } from './cron.ts'
+import { formatProblems, type Problem, problemAt, problemsOf } from './problem.ts'
+import { type Config, configSchema } from './schema.ts'
+import { findSecrets } from './secret-scan.ts'
+import { readSource, type Source } from './source.ts'
+
+export interface LoadedConfig {
+  config: Config
+  files: string[]
+  /** SHA-256 over the configuration as written. */
+  digest: string
+  source: Source
+}
+
+/** The configuration cannot be used; the message has every problem, a line each. */
+export class ConfigError extends UserError {
+  constructor(
+    readonly problems: Problem[],
+    path: string,
+  ) {
+    const count = problems.length === 1 ? '1 problem' : `${problems.length} problems`
+    super(`Cannot use the configuration "${path}": ${count}\n${formatProblems(problems)}`)
+  }
+}
+
+/**
+ * Reads and checks the configuration with its conf.d: all problems at once, each with its place. Jobs of
+ * plugins that are not in the registry are left to whoever knows the external ones.
+ */
+export function loadConfig(path: string, registry: Registry): LoadedConfig {
+  const source = readSource(path)
+  const problems = [...source.problems, ...secretProblems(source)]
+  const parsed = configSchema.safeParse(source.value)
+  if (!parsed.success) problems.push(...problemsOf(parsed.error, source, [], configSchema))
+  problems.push(...jobProblems(source, registry), ...bindProblems(source))
+  if (problems.length > 0 || !parsed.success) throw new ConfigError(problems, path)
+  const digest = createHash('sha256').update(JSON.stringify(source.value)).digest('hex')
+  return { config: parsed.data, files: source.files, digest, source }
+}
+
+function secretProblems(source: Source): Problem[] {
+  return source.documents.flatMap(({ file, document, lines }) =>
+    findSecrets(document, lines).map(({ line, column, keyPath, what }) => ({
+      file,
+      line,
+      column,
+      keyPath,
+      message: `it holds ${what}; keep it elsewhere and write a reference: env:NAME, file:/path or credential:NAME`,
+    })),
+  )
+}
+
+/** Each job's own settings, checked by its plugin even when the rest has problems: all at once. */
+function jobProblems(source: Source, registry: Registry): Problem[] {
+  const { jobs, plugins, defaults } = source.value as Record<string, Record<string, unknown> | undefined>
+  const hasExternal = Array.isArray(plugins?.paths) && plugins.paths.length > 0
+  return Object.entries(isRecord(jobs) ? jobs : {}).flatMap(([name, job]) => {
+    if (!isRecord(job)) return []
+    const problems: Problem[] = []
+    const plugin = typeof job.plugin === 'string' ? registry.get(job.plugin) : undefined
+    if (plugin) {
+      const parsed = plugin.config.safeParse(job.config ?? {})
+      if (!parsed.success)
+        problems.push(...problemsOf(parsed.error, source, ['jobs', name, 'config'], plugin.config))
+      if (job.mode === 'enforce' && !plugin.apply) {
+        problems.push(problemAt(source, ['jobs', name, 'mode'], `the plugin "${plugin.name}" only observes`))
+      }
+    } else if (typeof job.plugin === 'string' && !hasExternal) {
+      problems.push(problemAt(source, ['jobs', name, 'plugin'], unknownPlugin(job.plugin, registry)))
+    }
+    if (typeof job.schedule === 'string') {
+      const zone = job.timezone ?? defaults?.timezone
+      const problem = scheduleError(job.schedule, typeof zone === 'string' ? zone : 'UTC')
+      if (problem) {
+        const message = `found "${job.schedule}", wanted a cron expression of 5 or 6 fields, @daily or "manual": ${problem}`
+        problems.push(problemAt(source, ['jobs', name, 'schedule'], message))
+      }
+    }
+    return problems
+  })
+}
+
+export function unknownPlugin(name: string, registry: Registry): string {
+  const near = nearest(name, registry.keys())
+  return `there is no plugin "${name}"${near ? `, did you mean "${near}"?` : `; known are ${[...registry.keys()].join(', ')}`}`
+}
+
+function bindProblems(source: Source): Problem[] {
+  const api = source.value.api
+  if (!isRecord(api) || typeof api.listen !== 'string' || api.tls !== undefined) return []
+  const address = parseHostPort(api.listen)
+  if (!address || isLoopback(address.host)) return []
+  return [
+    problemAt(
+      source,
+      ['api', 'listen'],
+      `found "${api.listen}", which others can reach: that needs \`api.tls\` (and a token)`,
+    ),
+  ]
+}
+
+function isRecord(value: unknown): value is Record<string, unknown> {
+  return value !== null && typeof value === 'object' && !Array.isArray(value)
+}

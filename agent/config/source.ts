@@ -1,0 +1,178 @@
+import { closeSync, constants, fstatSync, openSync, readdirSync, readFileSync, type Stats } from 'node:fs'
+import { dirname, join } from 'node:path'
+import { type Document, isAlias, isMap, isScalar, isSeq, LineCounter, parseDocument } from 'yaml'
+import { errnoOf, UserError } from '../lib/errors.ts'
+import type { Problem } from './problem.ts'
+
+const MAX_FILE_BYTES = 4 * 1024 * 1024
+const MAX_NODES = 200_000
+
+export interface Position {
+  file: string
+  line: number
+  column: number
+}
+
+export type KeyPath = (string | number)[]
+
+/** The configuration as written, from all its files, and where each part of it stands. */
+export interface Source {
+  value: Record<string, unknown>
+  files: string[]
+  documents: { file: string; document: Document.Parsed; lines: LineCounter }[]
+  /** Position of a key path, or of the nearest thing around it. */
+  locate(path: KeyPath): Position
+  problems: Problem[]
+}
+
+/**
+ * Reads the main file and, beside it, conf.d/*.yaml in byte order. Maps are joined, lists are appended, and
+ * a setting that stands in two files is a problem. Throws UserError when the main file cannot be read.
+ */
+export function readSource(path: string): Source {
+  const positions = new Map<string, Position>()
+  const source: Source = {
+    value: {},
+    files: [],
+    documents: [],
+    problems: [],
+    locate: (keys) => locate(positions, keys, path),
+  }
+  for (const file of [path, ...included(path)]) {
+    const text = readConfigFile(file, source.problems)
+    if (text === undefined) continue
+    source.files.push(file)
+    readDocument(file, text, source, positions)
+  }
+  return source
+}
+
+function included(path: string): string[] {
+  const directory = join(dirname(path), 'conf.d')
+  try {
+    return readdirSync(directory)
+      .filter((name) => /\.ya?ml$/.test(name) && !name.startsWith('.'))
+      .sort()
+      .map((name) => join(directory, name))
+  } catch (error) {
+    if (errnoOf(error) === 'ENOENT' || errnoOf(error) === 'ENOTDIR') return []
+    throw new UserError(`Cannot read the directory "${directory}": ${errnoOf(error) ?? String(error)}`)
+  }
+}
+
+function readConfigFile(path: string, problems: Problem[]): string | undefined {
+  let descriptor: number
+  try {
+    descriptor = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK)
+  } catch (error) {
+    const code = errnoOf(error)
+    const reason =
+      code === 'ENOENT'
+        ? 'there is no such file; "reeve init" writes one'
+        : code === 'EACCES'
+          ? 'permission denied'
+          : String(error)
+    throw new UserError(`Cannot read the configuration "${path}": ${reason}`)
+  }
+  try {
+    const stat = fstatSync(descriptor)
+    const unsafe = describeUnsafe(path, stat)
+    if (unsafe) {
+      problems.push({ file: path, line: 0, column: 0, keyPath: '', message: unsafe })
+      return undefined
+    }
+    return readFileSync(descriptor, 'utf8')
+  } finally {
+    closeSync(descriptor)
+  }
+}
+
+/** Who can write the configuration decides what reeve runs; who can read it learns what it guards. */
+function describeUnsafe(path: string, stat: Stats): string | undefined {
+  const mode = (stat.mode & 0o7777).toString(8).padStart(4, '0')
+  if (!stat.isFile()) return 'it is no regular file'
+  if (stat.size > MAX_FILE_BYTES) return `it is larger than ${MAX_FILE_BYTES} bytes`
+  if (stat.uid !== 0 && stat.uid !== (process.getuid?.() ?? 0)) {
+    return `it belongs to user id ${stat.uid}, wanted root or the user that reeve runs as`
+  }
+  if (stat.mode & 0o022) return `others can write it (mode ${mode}); run: chmod go-w ${path}`
+  if (stat.mode & 0o004) return `everyone can read it (mode ${mode}); run: chmod o-rwx ${path}`
+  return undefined
+}
+
+function readDocument(file: string, text: string, source: Source, positions: Map<string, Position>): void {
+  const lines = new LineCounter()
+  const document = parseDocument(text, { lineCounter: lines, uniqueKeys: true, prettyErrors: false })
+  source.documents.push({ file, document, lines })
+  const at = (offset: number) => {
+    const { line, col } = lines.linePos(offset)
+    return { file, line, column: col }
+  }
+  for (const error of document.errors) {
+    source.problems.push({ ...at(error.pos[0]), keyPath: '', message: `not valid YAML: ${error.message}` })
+  }
+  if (document.errors.length > 0 || document.contents === null) return
+  if (!isMap(document.contents)) {
+    source.problems.push({ ...at(0), keyPath: '', message: 'wanted a map of settings at the top' })
+    return
+  }
+  let nodes = 0
+  const convert = (node: unknown, keys: KeyPath, into: unknown): unknown => {
+    if (++nodes > MAX_NODES)
+      throw new UserError(`Cannot read the configuration "${file}": it has too many nodes`)
+    const range = (node as { range?: [number, number, number] | null } | null)?.range
+    const key = JSON.stringify(keys)
+    if (range && !positions.has(key)) positions.set(key, at(range[0]))
+    if (isAlias(node)) return convert(node.resolve(document), keys, into)
+    if (isMap(node)) {
+      const target = isRecord(into) ? into : {}
+      for (const { key: keyNode, value } of node.items) {
+        const name = isScalar(keyNode) ? String(keyNode.value) : String(keyNode)
+        const path = [...keys, name]
+        const keyRange = (keyNode as { range?: [number, number, number] | null }).range
+        const position = keyRange ? at(keyRange[0]) : at(0)
+        const existing = Object.hasOwn(target, name) ? target[name] : undefined
+        if (existing !== undefined && !canJoin(existing, value)) {
+          const first = locate(positions, path, file)
+          source.problems.push({
+            ...position,
+            keyPath: path.join('.'),
+            message: `it is set already in ${first.file}:${first.line}`,
+          })
+          continue
+        }
+        if (!positions.has(JSON.stringify(path))) positions.set(JSON.stringify(path), position)
+        Object.defineProperty(target, name, {
+          value: convert(value, path, existing),
+          enumerable: true,
+          configurable: true,
+          writable: true,
+        })
+      }
+      return target
+    }
+    if (isSeq(node)) {
+      const target = Array.isArray(into) ? into : []
+      for (const item of node.items) target.push(convert(item, [...keys, target.length], undefined))
+      return target
+    }
+    return isScalar(node) ? node.value : null
+  }
+  convert(document.contents, [], source.value)
+}
+
+function canJoin(existing: unknown, node: unknown): boolean {
+  return (isRecord(existing) && isMap(node)) || (Array.isArray(existing) && isSeq(node))
+}
+
+function isRecord(value: unknown): value is Record<string, unknown> {
+  return value !== null && typeof value === 'object' && !Array.isArray(value)
+}
+
+function locate(positions: Map<string, Position>, keys: KeyPath, file: string): Position {
+  for (let length = keys.length; length >= 0; length--) {
+    const found = positions.get(JSON.stringify(keys.slice(0, length)))
+    if (found) return found
+  }
+  return { file, line: 1, column: 1 }
+}

@@ -1,0 +1,124 @@
+import { createHash } from 'node:crypto'
+import { ConfigError, type LoadedConfig, loadConfig, unknownPlugin } from './config/load.ts'
+import { type Problem, problemAt } from './config/problem.ts'
+import type { Config, JobConfig } from './config/schema.ts'
+import type { Permissions } from './contract/permissions.ts'
+import type { Registry } from './contract/plugin.ts'
+import { ungranted } from './engine/grant.ts'
+import type { Job } from './engine/job.ts'
+import { parseDuration } from './lib/duration.ts'
+import type { PluginDescription } from './worker/external.ts'
+
+export interface Setup {
+  loaded: LoadedConfig
+  config: Config
+  jobs: Job[]
+}
+
+/** Asks a jailed worker what an external plugin is and what its jobs want. Rejects when it is no plugin. */
+export type Describe = (file: string, configs: Record<string, unknown>) => Promise<PluginDescription>
+
+/** Configuration, plugins and grants put together. Throws ConfigError with every problem. */
+export async function loadSetup(path: string, registry: Registry, describe: Describe): Promise<Setup> {
+  const loaded = loadConfig(path, registry)
+  const { config } = loaded
+  const problems: Problem[] = []
+  const external = await describeExternal(loaded, registry, describe, problems)
+  const jobs = Object.entries(config.jobs).flatMap(([name, job]): Job[] => {
+    const built = registry.get(job.plugin)
+    if (built) {
+      const parsed = built.config.parse(job.config)
+      const plugin = {
+        name: built.name,
+        summary: built.summary,
+        file: null,
+        canApply: built.apply !== undefined,
+      }
+      return [assemble(name, job, config, plugin, built.defaults, built.permissions(parsed), null)]
+    }
+    const found = external.get(job.plugin)
+    const asked = found?.description.jobs[name]
+    if (!found || !asked) {
+      problems.push(problemAt(loaded.source, ['jobs', name, 'plugin'], unknownPlugin(job.plugin, registry)))
+      return []
+    }
+    if ('error' in asked) {
+      problems.push(problemAt(loaded.source, ['jobs', name, 'config'], asked.error))
+      return []
+    }
+    const { description, file } = found
+    const plugin = {
+      name: description.name,
+      summary: description.summary,
+      file,
+      canApply: description.canApply,
+    }
+    return [assemble(name, job, config, plugin, description.defaults, asked, refusal(asked, job))]
+  })
+  if (problems.length > 0) throw new ConfigError(problems, path)
+  return { loaded, config, jobs }
+}
+
+async function describeExternal(
+  { config, source }: LoadedConfig,
+  registry: Registry,
+  describe: Describe,
+  problems: Problem[],
+): Promise<Map<string, { description: PluginDescription; file: string }>> {
+  const result = new Map<string, { description: PluginDescription; file: string }>()
+  const configs = Object.fromEntries(
+    Object.entries(config.jobs)
+      .filter(([, job]) => !registry.has(job.plugin))
+      .map(([name, job]) => [name, job.config]),
+  )
+  for (const [index, file] of config.plugins.paths.entries()) {
+    try {
+      const description = await describe(file, configs)
+      const { name } = description
+      if (registry.has(name) || result.has(name)) throw new Error(`there is another plugin "${name}"`)
+      result.set(name, { description, file })
+    } catch (error) {
+      const message = error instanceof Error ? error.message : String(error)
+      problems.push(problemAt(source, ['plugins', 'paths', index], message))
+    }
+  }
+  return result
+}
+
+/** An external plugin asks; only what the configuration grants it may have. */
+function refusal(asked: { check: Permissions; apply?: Permissions }, job: JobConfig): string | null {
+  const granted = (job.grant ?? {}) as Permissions
+  const phases = [asked.check, ...(job.mode === 'enforce' && asked.apply ? [asked.apply] : [])]
+  const missing = [...new Set(phases.flatMap((phase) => ungranted(phase, granted)))]
+  return missing.length > 0 ? `it asks for permissions that are not granted: ${missing.join(', ')}` : null
+}
+
+function assemble(
+  name: string,
+  job: JobConfig,
+  config: Config,
+  plugin: Job['plugin'],
+  defaults: { schedule: string; timeout: string },
+  permissions: Job['permissions'],
+  refused: string | null,
+): Job {
+  const schedule = job.schedule ?? defaults.schedule
+  const effective = {
+    name,
+    plugin,
+    schedule: schedule === 'manual' ? null : schedule,
+    timezone: job.timezone ?? config.defaults.timezone ?? Intl.DateTimeFormat().resolvedOptions().timeZone,
+    mode: job.mode,
+    timeoutMs: job.timeout ?? config.defaults.timeout ?? parseDuration(defaults.timeout) ?? 900_000,
+    jitterMs: job.jitter ?? config.defaults.jitter ?? 0,
+    runOnStart: job.runOnStart,
+    catchUp: job.catchUp,
+    enabled: job.enabled,
+    sandbox: job.sandbox ?? config.defaults.sandbox,
+    config: job.config,
+    permissions,
+    refused,
+  }
+  const configDigest = createHash('sha256').update(JSON.stringify(effective)).digest('hex')
+  return { ...effective, configDigest }
+}
