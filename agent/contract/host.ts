@@ -27,6 +27,14 @@ export interface FileStat {
   nlink: number
 }
 
+/** lstat in full, for an archive. */
+export interface ExactStat extends FileStat {
+  mtimeNs: bigint
+  /** Of a device file; 0 else. */
+  deviceMajor: number
+  deviceMinor: number
+}
+
 export interface Entry extends FileStat {
   path: string
 }
@@ -81,6 +89,8 @@ export interface FileSource {
   readonly stat: FileStat
   /** Fills `buffer` from `position`; returns the bytes read, 0 at the end. */
   read(buffer: Uint8Array, position: number): number
+  /** The open file as it is now: whether it changed since `stat`. */
+  exactStat(): ExactStat
   close(): void
 }
 
@@ -89,6 +99,7 @@ export interface HostReader {
   readonly root: string
   /** lstat; undefined when there is no such entry. */
   stat(path: string): FileStat | undefined
+  exactStat(path: string): ExactStat | undefined
   /** stat of what a link points at; undefined when that is missing. */
   statTarget(path: string): FileStat | undefined
   readLink(path: string): string
@@ -152,6 +163,37 @@ export interface CreateOptions {
   mtimeMs?: number
 }
 
+/** An open file or directory of a tree that is being made: all that is set goes through the handle. */
+export interface TreeEntry {
+  /** Files only. */
+  write(chunk: Uint8Array): void
+  setOwner(uid: number, gid: number): void
+  /** After `setOwner`, which clears setuid and setgid. */
+  setMode(mode: number): void
+  /** Last of all. The runtime keeps times to about 0.2 µs, those before 1970 to 1 ms. */
+  setTime(mtimeNs: bigint): void
+  close(): void
+}
+
+/**
+ * Makes a tree aside and moves it into place. Nothing is fsynced one by one: what must be durable is synced as
+ * a whole, by `sync -f`. Everything is made private (0600, 0700), whatever the umask.
+ */
+export interface TreeWriter {
+  /** O_EXCL, under its final name at once. */
+  createFile(path: string): TreeEntry
+  makeDirectory(path: string): void
+  openDirectory(path: string): TreeEntry
+  makeSymlink(path: string, target: string): void
+  setLinkOwner(path: string, uid: number, gid: number): void
+  setLinkTime(path: string, mtimeNs: bigint): void
+  makeHardLink(path: string, existing: string): void
+  /** rename. Never replaces an existing entry unless `replace`. */
+  move(from: string, to: string, options?: { replace?: boolean }): void
+  /** Removes an entry and all below it, links not followed. */
+  removeTree(path: string): void
+}
+
 export interface HostWriter extends HostReader {
   /** Opens a new file (O_EXCL, O_NOFOLLOW) under a temporary name for streaming. */
   create(path: string, options?: CreateOptions): FileSink
@@ -181,6 +223,8 @@ export interface HostWriter extends HostReader {
    */
   truncate(path: string, expected?: Pick<FileStat, 'dev' | 'ino' | 'size'>): boolean
   makeDirectory(path: string, mode: number): void
+  /** For many entries at once, as in a restore. */
+  tree(): TreeWriter
   /**
    * The same host, with the entries of one directory reached through a handle of it. The handle is opened
    * component by component without following a link, and stays on that directory whatever is renamed above.

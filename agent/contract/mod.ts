@@ -18,6 +18,7 @@ export { absolutePath, byteSize, duration, fileMode, secretReference } from './f
 export type {
   CreateOptions,
   Entry,
+  ExactStat,
   FileSink,
   FileSource,
   FileStat,
@@ -29,6 +30,8 @@ export type {
   HostWriter,
   RunOptions,
   RunResult,
+  TreeEntry,
+  TreeWriter,
   WalkOptions,
 } from './host.ts'
 export { ANY_ARGUMENTS, type Permissions } from './permissions.ts'
