@@ -1,6 +1,7 @@
 import { z } from 'zod'
 import { parseBytes } from '../lib/bytes.ts'
 import { parseDuration } from '../lib/duration.ts'
+import { isNormalPath } from '../lib/path.ts'
 
 /** A duration such as "90d" or "1h30m"; its output is milliseconds. */
 export const duration = z.string().transform((text, context) => {
@@ -36,12 +37,3 @@ export const secretReference = z
   .regex(/^(env:[A-Za-z_][A-Za-z0-9_]*|file:\/.+|credential:[A-Za-z0-9_.-]+)$/, {
     message: 'wanted a reference: env:NAME, file:/path or credential:NAME',
   })
-
-function isNormalPath(path: string): boolean {
-  if (!path.startsWith('/') || path.includes('\0')) return false
-  if (path === '/') return true
-  return path
-    .slice(1)
-    .split('/')
-    .every((component) => component !== '' && component !== '.' && component !== '..')
-}

@@ -10,6 +10,8 @@ export interface Permissions {
   read?: string[] | undefined
   /** Create, change, rename and remove below these directories, or change these files. */
   write?: string[] | undefined
+  /** Change the mode and owner of what is at or below these paths, not its contents or names. Patterns are not allowed. */
+  attributes?: string[] | undefined
   /** "host:port" (TCP; the kernel enforces the port, the host layer the name) or "unix:/path". */
   net?: string[] | undefined
   /** Programs with the arguments they may get: [program, ...args]; a last "…" allows any further arguments. */
@@ -26,6 +28,7 @@ export const PERMISSION_KEYS = [
   'list',
   'read',
   'write',
+  'attributes',
   'net',
   'run',
   'env',

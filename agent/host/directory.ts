@@ -3,7 +3,7 @@ import { errnoOf } from '../lib/errors.ts'
 import { toSystemPath } from './names.ts'
 
 /** From the kernel's include/uapi/asm-generic/fcntl.h: a handle that names a file without opening it for reading. */
-const O_PATH = 0o10000000
+export const O_PATH = 0o10000000
 
 /**
  * A handle of a directory below `root`, opened component by component. A link in any component of `path` is

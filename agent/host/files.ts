@@ -1,9 +1,10 @@
-import { constants, readdirSync, type Stats } from 'node:fs'
-import type { FileStat, FileType } from '../contract/host.ts'
+import { constants, lstatSync, readdirSync, type Stats } from 'node:fs'
+import type { Entry, FileStat, FileType } from '../contract/host.ts'
 import { errnoOf } from '../lib/errors.ts'
-import { decodeName } from './names.ts'
+import { printablePath } from '../lib/path.ts'
+import { decodeName, toSystemPath } from './names.ts'
 
-/** Names in a directory in byte order. */
+/** Names in a directory in the order of their UTF-16 code units (byte order but for astral characters). */
 export function listNames(path: string | Buffer): string[] {
   const names = readdirSync(path as string)
   // U+FFFD: perhaps a name that is no UTF-8; only then pay for reading the bytes.
@@ -13,12 +14,20 @@ export function listNames(path: string | Buffer): string[] {
   return exact.sort()
 }
 
+/** Looks at `prefix + path` without following a link; undefined when there is nothing. */
+export function lookAt(prefix: string, path: string): Entry | undefined {
+  const stats = lstatSync(toSystemPath(prefix + path), { throwIfNoEntry: false })
+  return stats && toEntry(path, stats)
+}
+
 /** Runs a file operation; its error becomes `Cannot <verb> "<path>": <reason>` and keeps the errno. */
 export function attempt<T>(verb: string, path: string, action: () => T): T {
   try {
     return action()
   } catch (error) {
-    throw fileError(verb, path, error)
+    const code = errnoOf(error)
+    const message = `Cannot ${verb} "${printablePath(path)}": ${reasonOf(error)}`
+    throw code ? Object.assign(new Error(message), { code }) : new Error(message, { cause: error })
   }
 }
 
@@ -27,33 +36,44 @@ const REASONS: Record<string, string> = {
   EPERM: 'operation not permitted',
   ENOENT: 'no such file or directory',
   ENOTDIR: 'a component is not a directory',
-  ELOOP: 'it is a symbolic link',
+  ELOOP: 'it is a symbolic link, or links form a loop',
   EEXIST: 'it exists already',
   ENOSPC: 'no space left on the device',
   EROFS: 'read-only file system',
   EDQUOT: 'disk quota exceeded',
   EIO: 'input/output error',
   EISDIR: 'it is a directory',
+  ENAMETOOLONG: 'its path is longer than the 4095 bytes that the kernel takes',
+  ESTALE: 'the network file system has lost it',
+  EXDEV: 'it would have to move to another file system',
+  ENOTEMPTY: 'the directory is not empty',
+  EMFILE: 'too many open files',
 }
 
-function fileError(verb: string, path: string, cause: unknown): Error {
-  const code = errnoOf(cause)
-  const reason = (code && REASONS[code]) ?? (cause instanceof Error ? cause.message : String(cause))
-  const error = new Error(`Cannot ${verb} "${path}": ${reason}`, code ? {} : { cause })
-  return code ? Object.assign(error, { code }) : error
+/** Why a file operation failed, in words, without the path. */
+export function reasonOf(error: unknown): string {
+  const code = errnoOf(error)
+  return (code && REASONS[code]) ?? (error instanceof Error ? error.message : String(error))
+}
+
+/** Whether an error says that there is no such entry (any more). */
+export function isMissing(error: unknown): boolean {
+  const code = errnoOf(error)
+  return code === 'ENOENT' || code === 'ENOTDIR'
 }
 
 export function statOrUndefined(look: () => Stats, path: string): FileStat | undefined {
-  try {
-    return toFileStat(look())
-  } catch (error) {
-    const code = errnoOf(error)
-    if (code === 'ENOENT' || code === 'ENOTDIR') return undefined
-    throw fileError('look at', path, error)
-  }
+  return attempt('look at', path, () => {
+    try {
+      return toFileStat(look())
+    } catch (error) {
+      if (isMissing(error)) return undefined
+      throw error
+    }
+  })
 }
 
-const TYPES: Record<number, FileType> = {
+export const TYPES: Record<number, FileType> = {
   [constants.S_IFREG]: 'file',
   [constants.S_IFDIR]: 'directory',
   [constants.S_IFLNK]: 'symlink',
@@ -63,17 +83,34 @@ const TYPES: Record<number, FileType> = {
   [constants.S_IFCHR]: 'character-device',
 }
 
-export function toFileStat(stat: Stats): FileStat {
+export function toFileStat(stats: Stats): FileStat {
   return {
-    type: TYPES[stat.mode & constants.S_IFMT] ?? 'file',
-    mode: stat.mode & 0o7777,
-    uid: stat.uid,
-    gid: stat.gid,
-    size: stat.size,
-    mtimeMs: stat.mtimeMs,
-    ctimeMs: stat.ctimeMs,
-    ino: stat.ino,
-    dev: stat.dev,
-    nlink: stat.nlink,
+    type: TYPES[stats.mode & constants.S_IFMT] ?? 'file',
+    mode: stats.mode & 0o7777,
+    uid: stats.uid,
+    gid: stats.gid,
+    size: stats.size,
+    mtimeMs: stats.mtimeMs,
+    ctimeMs: stats.ctimeMs,
+    ino: stats.ino,
+    dev: stats.dev,
+    nlink: stats.nlink,
+  }
+}
+
+/** toFileStat with the path; written out, because a walk makes one of each entry. */
+function toEntry(path: string, stats: Stats): Entry {
+  return {
+    path,
+    type: TYPES[stats.mode & constants.S_IFMT] ?? 'file',
+    mode: stats.mode & 0o7777,
+    uid: stats.uid,
+    gid: stats.gid,
+    size: stats.size,
+    mtimeMs: stats.mtimeMs,
+    ctimeMs: stats.ctimeMs,
+    ino: stats.ino,
+    dev: stats.dev,
+    nlink: stats.nlink,
   }
 }

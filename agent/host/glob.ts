@@ -1,69 +1,165 @@
-import { lstatSync } from 'node:fs'
-import { join } from 'node:path'
-import type { Entry } from '../contract/host.ts'
-import { describeError, errnoOf } from '../lib/errors.ts'
-import { isGlob } from '../lib/path.ts'
-import { attempt, listNames, toFileStat } from './files.ts'
+import { statSync } from 'node:fs'
+import { setImmediate } from 'node:timers/promises'
+import type { Entry, GlobMatch, GlobOptions } from '../contract/host.ts'
+import { compileGlob, type GlobComponent } from '../lib/glob.ts'
+import { isMissing, listNames, lookAt, reasonOf } from './files.ts'
 import { toSystemPath } from './names.ts'
+import { BATCH_ENTRIES } from './walk.ts'
 
-/**
- * Entries that match a pattern, in tree order. `*` does not cross "/" and does not match a leading dot;
- * `**` is any number of directories, links not followed.
- */
+/** How far one alternative of one pattern has matched, and the device on which its last `**` began. */
+interface State {
+  pattern: number
+  components: GlobComponent[]
+  index: number
+  device: number | undefined
+}
+
+/** A directory being searched, by the states that are still to be matched in it. */
+interface Frame {
+  prefix: string
+  states: State[]
+  names: string[]
+  next: number
+}
+
+/** Entries that match a pattern, in tree order. */
 export function globEntries(
   root: string,
   pattern: string,
   onBlind: (path: string, reason: string) => void,
 ): Entry[] {
-  const real = (path: string) => toSystemPath(root === '/' ? path : join(root, path))
-  const found: Entry[] = []
-  const look = (path: string): Entry | undefined => {
+  return [...matchEntries(root, [pattern], { onBlind })].map((match) => match.entry)
+}
+
+/** matchEntries in batches, between which the end of the run's time is noticed. */
+export async function* globBatches(
+  root: string,
+  patterns: string[],
+  options: GlobOptions,
+): AsyncGenerator<GlobMatch[]> {
+  let batch: GlobMatch[] = []
+  options.signal?.throwIfAborted()
+  for (const match of matchEntries(root, patterns, options)) {
+    batch.push(match)
+    if (batch.length < BATCH_ENTRIES) continue
+    yield batch
+    batch = []
+    await setImmediate()
+    options.signal?.throwIfAborted()
+  }
+  if (batch.length > 0) yield batch
+}
+
+/**
+ * Entries that match any of the patterns, each once and in tree order, in one pass over no more directories
+ * than the patterns need. A link is followed only where a pattern names it as a directory on the way, and only
+ * when it belongs to root or to this process's user: anybody else could lead the search astray.
+ */
+function* matchEntries(root: string, patterns: string[], options: GlobOptions): Generator<GlobMatch> {
+  const search = new Search(root === '/' ? '' : root, options)
+  const start = patterns.flatMap((text, pattern) =>
+    compileGlob(text).map((components): State => ({ pattern, components, index: 0, device: undefined })),
+  )
+  const top = search.look('/')
+  if (!top) return
+  const matched = matchesOf(start)
+  if (matched.length > 0) yield { entry: top, patterns: matched }
+  const frames: Frame[] = [search.open(top, '/', start)]
+  for (let frame = frames.at(-1); frame; frame = frames.at(-1)) {
+    const name = frame.names[frame.next++]
+    if (name === undefined) {
+      frames.pop()
+      continue
+    }
+    const states = frame.states.flatMap((state) => advance(state, name))
+    if (states.length === 0) continue
+    const path = frame.prefix + name
+    const entry = search.look(path)
+    if (!entry) continue
+    const matched = matchesOf(states)
+    if (matched.length > 0) yield { entry, patterns: matched }
+    const below = search.below(entry, states)
+    if (below.length > 0) frames.push(search.open(entry, `${path}/`, below))
+  }
+}
+
+/** The states after a name; `**` also stands for no directory at all, so what follows it is tried as well. */
+function advance(state: State, name: string): State[] {
+  const component = state.components[state.index]
+  if (!component) return []
+  const next = { ...state, index: state.index + 1 }
+  if (component.kind === 'name') return component.name === name ? [next] : []
+  if (component.kind === 'match') return component.test.test(name) ? [next] : []
+  const isLast = next.index === state.components.length
+  return isLast ? [state, next] : [state, ...advance(next, name)]
+}
+
+/** Numbers of the patterns that are matched in full, in order. */
+function matchesOf(states: State[]): number[] {
+  const full = states.filter((state) => state.index === state.components.length)
+  return [...new Set(full.map((state) => state.pattern))].sort((a, b) => a - b)
+}
+
+class Search {
+  constructor(
+    private readonly base: string,
+    private readonly options: GlobOptions,
+  ) {}
+
+  look(path: string): Entry | undefined {
     try {
-      return { path, ...toFileStat(lstatSync(real(path))) }
+      return lookAt(this.base, path)
     } catch (error) {
-      const code = errnoOf(error)
-      if (code !== 'ENOENT' && code !== 'ENOTDIR') onBlind(path, describeError(error))
+      if (!isMissing(error)) this.options.onBlind(path, reasonOf(error))
       return undefined
     }
   }
-  const names = (path: string): string[] => {
+
+  /** The states that go on below an entry. */
+  below(entry: Entry, states: State[]): State[] {
+    const open = states.filter((state) => state.index < state.components.length)
+    if (open.length === 0) return []
+    if (entry.type === 'symlink') return this.behindLink(entry, open)
+    if (entry.type !== 'directory') return []
+    const here = open.filter((state) => state.device === undefined || state.device === entry.dev)
+    if (here.length < open.length) this.options.onSkip?.(entry.path, 'another file system is mounted there')
+    return here
+  }
+
+  private behindLink(link: Entry, states: State[]): State[] {
+    const named = states.filter((state) => state.components[state.index - 1]?.kind === 'name')
+    if (named.length === 0) return []
     try {
-      return attempt('list', path, () => listNames(real(path)))
+      if (!statSync(toSystemPath(this.base + link.path)).isDirectory()) return []
     } catch (error) {
-      const code = errnoOf(error)
-      if (code !== 'ENOENT' && code !== 'ENOTDIR') onBlind(path, describeError(error))
+      if (!isMissing(error)) this.options.onBlind(link.path, reasonOf(error))
       return []
     }
+    if (link.uid === 0 || link.uid === process.geteuid?.()) return named
+    const reason = `a symbolic link of user ${link.uid} is not followed: name the directory it leads to`
+    this.options.onBlind(link.path, reason)
+    return []
   }
-  const descend = (parent: string, components: string[]): void => {
-    const [component, ...rest] = components
-    if (component === undefined) {
-      const entry = look(parent === '' ? '/' : parent)
-      if (entry) found.push(entry)
-      return
+
+  /** Its names, as far as the states need them: where all say a name, the directory is not even listed. */
+  open(directory: Entry, prefix: string, states: State[]): Frame {
+    const names = new Set<string>()
+    let needsList = false
+    for (const state of states) {
+      const component = state.components[state.index]
+      if (component?.kind === 'name') names.add(component.name)
+      else if (component) needsList = true
+      if (component?.kind !== 'directories') continue
+      state.device ??= directory.dev
+      const next = state.components[state.index + 1]
+      if (next?.kind === 'name') names.add(next.name)
     }
-    if (component === '**') {
-      descend(parent, rest)
-      for (const name of names(parent === '' ? '/' : parent)) {
-        const path = `${parent}/${name}`
-        if (look(path)?.type === 'directory') descend(path, components)
-        else if (rest.length === 0) descend(path, [])
-      }
-      return
-    }
-    if (!isGlob(component)) {
-      descend(`${parent}/${component}`, rest)
-      return
-    }
-    const matcher = new Bun.Glob(component)
-    for (const name of names(parent === '' ? '/' : parent)) {
-      if (name.startsWith('.') && !component.startsWith('.')) continue
-      if (matcher.match(name)) descend(`${parent}/${name}`, rest)
+    if (!needsList) return { prefix, states, names: [...names].sort(), next: 0 }
+    try {
+      return { prefix, states, names: listNames(toSystemPath(this.base + directory.path)), next: 0 }
+    } catch (error) {
+      if (!isMissing(error)) this.options.onBlind(directory.path, reasonOf(error))
+      return { prefix, states, names: [...names].sort(), next: 0 } // what is named can still be looked at
     }
   }
-  descend(
-    '',
-    pattern.split('/').filter((component) => component !== ''),
-  )
-  return found
 }

@@ -7,19 +7,28 @@ export interface Grants {
   list: string[]
   read: string[]
   write: string[]
+  attributes: string[]
   net: string[]
   run: [program: string, ...args: string[]][]
 }
 
 /** Everything: for a person's own command line and for tests, never for a run. */
-export const ALL_GRANTS: Grants = { list: ['/'], read: ['/'], write: ['/'], net: ['*'], run: [] }
+export const ALL_GRANTS: Grants = {
+  list: ['/'],
+  read: ['/'],
+  write: ['/'],
+  attributes: ['/'],
+  net: ['*'],
+  run: [],
+}
 
-type Access = 'list' | 'read' | 'write'
+type Access = 'list' | 'read' | 'write' | 'attributes'
 
 const WIDER: Record<Access, Access[]> = {
   list: ['list', 'read', 'write'],
   read: ['read', 'write'],
   write: ['write'],
+  attributes: ['attributes', 'write'],
 }
 
 /** Whether `grants` cover an access to `path`; what may be read may be listed, what may be written may be read. */
@@ -44,6 +53,7 @@ export function toGrants(
     list: paths(permissions.list),
     read: [stateDir, ...paths(permissions.read)],
     write: [stateDir, ...paths(permissions.write)],
+    attributes: permissions.attributes ?? [],
     net: permissions.net ?? [],
     run: permissions.run ?? [],
   }

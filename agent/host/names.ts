@@ -3,11 +3,9 @@
  * U+DC00 + byte, so every name has exactly one string and goes back to the same bytes.
  */
 
-const LONE_SURROGATE = /[\uD800-\uDBFF](?![\uDC00-\uDFFF])|(?<![\uD800-\uDBFF])[\uDC00-\uDFFF]/
-
 /** What to hand to a system call for `path`: the string itself unless it holds escaped bytes. */
 export function toSystemPath(path: string): string | Buffer {
-  return LONE_SURROGATE.test(path) ? encodeName(path) : path
+  return path.isWellFormed() ? path : encodeName(path)
 }
 
 function encodeName(name: string): Buffer {
@@ -52,12 +50,4 @@ function sequenceLength(first: number): number {
   if (first < 0xe0) return 2
   if (first < 0xf0) return 3
   return 4
-}
-
-/** A name as it may be shown: control characters and escaped bytes as \xNN. */
-export function printableName(name: string): string {
-  return name.replace(/[\u0000-\u001f\u007f\udc80-\udcff]/g, (character) => {
-    const code = character.charCodeAt(0)
-    return `\\x${(code & 0xff).toString(16).padStart(2, '0')}`
-  })
 }

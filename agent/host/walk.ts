@@ -1,52 +1,76 @@
-import { lstatSync } from 'node:fs'
-import { join } from 'node:path'
+import { setImmediate } from 'node:timers/promises'
 import type { Entry, WalkOptions } from '../contract/host.ts'
-import { describeError } from '../lib/errors.ts'
-import { attempt, listNames, toFileStat } from './files.ts'
+import { isMissing, listNames, lookAt, reasonOf } from './files.ts'
 import { toSystemPath } from './names.ts'
 
-const BATCH_ENTRIES = 4096
+export const BATCH_ENTRIES = 4096
 
-/** Depth-first with sorted names, one lstat per entry, never following a link. */
+/** A directory being walked: its names and how far the walk is. No more is kept of a tree than its open directories. */
+interface Frame {
+  prefix: string
+  names: string[]
+  next: number
+}
+
+/**
+ * Depth-first with sorted names, one lstat per entry, never following a link. What vanishes while the walk is
+ * on its way is as if it had never been there; a start that is missing is blind.
+ */
 export async function* walkTree(root: string, start: string, options: WalkOptions): AsyncGenerator<Entry[]> {
-  const real = (path: string) => toSystemPath(root === '/' ? path : join(root, path))
+  const base = root === '/' ? '' : root
+  const { exclude, onBlind, signal } = options
+  const oneFileSystem = options.oneFileSystem ?? true
+  signal?.throwIfAborted()
+  let first: Entry | undefined
+  try {
+    first = lookAt(base, start)
+  } catch (error) {
+    return onBlind(start, reasonOf(error))
+  }
+  if (!first) return onBlind(start, 'no such file or directory')
+
   const look = (path: string): Entry | undefined => {
     try {
-      return { path, ...toFileStat(lstatSync(real(path))) }
+      return lookAt(base, path)
     } catch (error) {
-      options.onBlind(path, describeError(error))
+      if (!isMissing(error)) onBlind(path, reasonOf(error))
       return undefined
     }
   }
-  const first = look(start)
-  if (!first) return
-  const stack: Entry[] = [first]
-  let batch: Entry[] = []
-  while (stack.length > 0) {
-    const entry = stack.pop() as Entry
-    batch.push(entry)
-    if (batch.length >= BATCH_ENTRIES) {
-      yield batch
-      batch = []
-      options.signal?.throwIfAborted()
-    }
-    if (entry.type !== 'directory') continue
-    if ((options.oneFileSystem ?? true) && entry.dev !== first.dev) continue
-    let names: string[]
+  const open = (path: string): Frame | undefined => {
     try {
-      names = attempt('list', entry.path, () => listNames(real(entry.path)))
+      const names = listNames(toSystemPath(base + path))
+      return { prefix: path === '/' ? '/' : `${path}/`, names, next: 0 }
     } catch (error) {
-      options.onBlind(entry.path, describeError(error))
+      if (!isMissing(error)) onBlind(path, reasonOf(error))
+      return undefined
+    }
+  }
+  let batch: Entry[] = [first]
+  const frames: Frame[] = []
+  let frame = first.type === 'directory' ? open(start) : undefined
+  while (frame) {
+    const name = frame.names[frame.next++]
+    if (name === undefined) {
+      frame = frames.pop()
       continue
     }
-    const prefix = entry.path === '/' ? '/' : `${entry.path}/`
-    for (let index = names.length - 1; index >= 0; index--) {
-      const name = names[index] as string
-      const path = prefix + name
-      if (options.exclude?.(path, name)) continue
-      const child = look(path)
-      if (child) stack.push(child)
+    const path = frame.prefix + name
+    if (exclude?.(path, name)) continue
+    const entry = look(path)
+    if (!entry) continue
+    batch.push(entry)
+    if (batch.length === BATCH_ENTRIES) {
+      yield batch
+      batch = []
+      await setImmediate() // lets the end of the run's time be noticed
+      signal?.throwIfAborted()
     }
+    if (entry.type !== 'directory' || (oneFileSystem && entry.dev !== first.dev)) continue
+    const below = open(path)
+    if (!below) continue
+    frames.push(frame)
+    frame = below
   }
   if (batch.length > 0) yield batch
 }

@@ -1,0 +1,68 @@
+import { chmodSync, chownSync, closeSync, constants, fstatSync, openSync, type Stats } from 'node:fs'
+import { basename } from 'node:path'
+import type { FileStat } from '../contract/host.ts'
+import { O_PATH } from './directory.ts'
+import { toFileStat } from './files.ts'
+import { toSystemPath } from './names.ts'
+
+/** Changes the mode of an entry through a handle of it; what it refuses is told at `HostWriter.setMode`. */
+export function changeMode(parent: number, path: string, expected: FileStat, mode: number): FileStat {
+  return withEntry(parent, path, expected, (handle, before) => {
+    if (before.isSymbolicLink()) throw new Error('a symbolic link has no mode of its own')
+    chmodSync(handle, mode)
+    return (after) => after.mode === mode || 'the kernel did not keep the mode (setgid needs CAP_FSETID)'
+  })
+}
+
+/** Changes owner and group like changeMode; of a symbolic link the link's own. */
+export function changeOwner(
+  parent: number,
+  path: string,
+  expected: FileStat,
+  uid: number,
+  gid: number,
+): FileStat {
+  return withEntry(parent, path, expected, (handle) => {
+    chownSync(handle, uid, gid)
+    return (after) => (after.uid === uid && after.gid === gid) || 'the kernel did not keep the owner'
+  })
+}
+
+/**
+ * O_PATH names the entry without opening it: it needs no permission on it, wakes no device and no pipe, and
+ * /proc/self/fd leads chmod and chown to that very inode, whatever the path has become.
+ */
+function withEntry(
+  parent: number,
+  path: string,
+  expected: FileStat,
+  change: (handle: string, before: Stats) => (after: FileStat) => true | string,
+): FileStat {
+  const name = basename(path) || '.'
+  const descriptor = openSync(toSystemPath(`/proc/self/fd/${parent}/${name}`), O_PATH | constants.O_NOFOLLOW)
+  try {
+    const before = fstatSync(descriptor)
+    const { ino, dev, type } = toFileStat(before)
+    if (ino !== expected.ino || dev !== expected.dev || type !== expected.type) {
+      throw new Error('it was replaced since it was looked at')
+    }
+    if (!before.isDirectory() && before.nlink > 1 && othersMayName(fstatSync(parent))) {
+      throw new Error(
+        `it has ${before.nlink} names (hard links), and users other than root can make names in its directory`,
+      )
+    }
+    const verdict = change(`/proc/self/fd/${descriptor}`, before)
+    const after = toFileStat(fstatSync(descriptor))
+    const kept = verdict(after)
+    if (kept !== true) throw new Error(kept)
+    return after
+  } finally {
+    closeSync(descriptor)
+  }
+}
+
+/** Whether anybody but root and this process's user can make a name in a directory. */
+function othersMayName(directory: Stats): boolean {
+  const trusted = directory.uid === 0 || directory.uid === process.geteuid?.()
+  return !trusted || (directory.mode & 0o022) !== 0
+}
