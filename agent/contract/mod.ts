@@ -4,6 +4,7 @@ export { formatBytes } from '../lib/bytes.ts'
 export { formatDuration } from '../lib/duration.ts'
 export { describeError, errnoOf, NotPermittedError, UserError } from '../lib/errors.ts'
 export { expandBraces, globMatcher } from '../lib/glob.ts'
+export { decodeName, encodeName } from '../lib/names.ts'
 export {
   compareTreeOrder,
   globBase,
