@@ -10,6 +10,7 @@ import {
 } from 'node:fs'
 import { homedir } from 'node:os'
 import { join } from 'node:path'
+import { waitUntil } from '../wait.ts'
 
 // A throw-away Debian 12 with a real systemd as PID 1: systemd-nspawn on an overlay over a cached root.
 // It has loopback and no other network, and this machine's kernel; it is no security boundary.
@@ -18,7 +19,6 @@ const CACHE = join(process.env.XDG_CACHE_HOME ?? join(homedir(), '.cache'), 'ree
 const HOSTS = join(CACHE, 'hosts')
 const BOOT_TIMEOUT_MS = 60_000
 const STOP_TIMEOUT_MS = 30_000
-const POLL_MS = 20
 /** systemd's PID 1 powers off on SIGRTMIN+4. */
 const SIGRTMIN_PLUS_4 = 38
 
@@ -187,19 +187,6 @@ async function clearDeadHosts(): Promise<void> {
     if (existsSync(`/proc/${name.split('-').pop()}`)) continue
     await killGroup(name)
     rmSync(join(HOSTS, name), { recursive: true, force: true })
-  }
-}
-
-/** Asks until the answer is yes; throws after the time. */
-export async function waitUntil(
-  what: string,
-  timeoutMs: number,
-  condition: () => boolean | Promise<boolean>,
-): Promise<void> {
-  const deadline = Date.now() + timeoutMs
-  while (!(await condition())) {
-    if (Date.now() > deadline) throw new Error(`Waited ${timeoutMs} ms in vain: ${what}`)
-    await Bun.sleep(POLL_MS)
   }
 }
 
