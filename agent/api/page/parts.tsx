@@ -1,0 +1,129 @@
+import { formatBytes } from '../../lib/bytes.ts'
+import { formatDuration } from '../../lib/duration.ts'
+import { printablePath } from '../../lib/path.ts'
+import type { JobState } from '../../store/status.ts'
+
+// Small pieces that every part of the page uses. All text is escaped by JSX.
+
+const SECOND = 1000
+const MINUTE = 60 * SECOND
+const DAY = 24 * 60 * MINUTE
+
+/** "12m ago", "in 3h 20m", "just now". */
+export function relativeTime(at: number, now: number): string {
+  const distance = Math.abs(now - at)
+  if (distance < 5 * SECOND) return 'just now'
+  const unit = distance >= DAY ? 60 * MINUTE : distance >= 60 * MINUTE ? MINUTE : SECOND
+  const text = formatDuration(Math.round(distance / unit) * unit)
+  return at <= now ? `${text} ago` : `in ${text}`
+}
+
+/** "2026-11-21 22:33:44 UTC". */
+export function absoluteTime(at: number): string {
+  return `${new Date(at).toISOString().slice(0, 19).replace('T', ' ')} UTC`
+}
+
+/** A moment as its distance from now, with the full time as a tooltip; `never` where there is none. */
+export function Time({ at, now, never = 'never' }: { at: number | null; now: number; never?: string }) {
+  if (at === null) return <span class="none">{never}</span>
+  return (
+    <time datetime={new Date(at).toISOString()} title={absoluteTime(at)}>
+      {relativeTime(at, now)}
+    </time>
+  )
+}
+
+/** A path, name or other text of the host, as it is: no control characters, no reordering. */
+export function Literal({ text }: { text: string }) {
+  return <code class="literal">{printablePath(text)}</code>
+}
+
+/** Something to be copied to a shell: as it is, with its line breaks, but nothing that cannot be seen. */
+export function Verbatim({ text }: { text: string }) {
+  return <code class="verbatim">{text.replaceAll(/[^\P{C}\n]/gu, '\ufffd')}</code>
+}
+
+type Tone = 'good' | 'attention' | 'bad' | 'unknown' | 'quiet'
+
+const TONES: Record<JobState, Tone> = {
+  refused: 'unknown',
+  failed: 'bad',
+  late: 'unknown',
+  blind: 'unknown',
+  critical: 'bad',
+  warning: 'attention',
+  pending: 'unknown',
+  ok: 'good',
+  disabled: 'quiet',
+}
+
+export function toneOf(state: JobState): Tone {
+  return TONES[state]
+}
+
+/** Each tone has a shape of its own beside its colour. */
+const SHAPES: Record<Tone, string> = {
+  good: 'M8 1a7 7 0 1 0 0 14A7 7 0 0 0 8 1Zm-1.2 10L3.9 8.1l1.2-1.2 1.7 1.7 4.1-4.1 1.2 1.2Z',
+  attention: 'M8 1 15.5 14.5H.5Zm-.9 4.6v4.6h1.8V5.6Zm0 5.7V13h1.8v-1.7Z',
+  bad: 'M5.1 1h5.8L15 5.1v5.8L10.9 15H5.1L1 10.9V5.1Zm.5 3.4L4.4 5.6 6.8 8l-2.4 2.4 1.2 1.2L8 9.2l2.4 2.4 1.2-1.2L9.2 8l2.4-2.4-1.2-1.2L8 6.8Z',
+  unknown:
+    'M8 .5 15.5 8 8 15.5.5 8Zm-2.6 6h1.7c0-.6.4-1 1-1s.9.3.9.8-.3.7-.8 1c-.8.5-1 .9-1 1.9h1.6c0-.5.2-.7.8-1.1.7-.5 1.1-1 1.1-1.8C10.7 4.9 9.7 4 8.1 4 6.5 4 5.4 5 5.4 6.5Zm1.7 3.6v1.7h1.7v-1.7Z',
+  quiet: 'M8 1a7 7 0 1 0 0 14A7 7 0 0 0 8 1ZM4.5 7.1h7v1.8h-7Z',
+}
+
+function Shape({ tone }: { tone: Tone }) {
+  return (
+    <svg class="shape" viewBox="0 0 16 16" aria-hidden="true" focusable="false">
+      <path fill="currentColor" fill-rule="evenodd" d={SHAPES[tone]} />
+    </svg>
+  )
+}
+
+/** A state: colour, shape and words together. */
+export function Badge({ tone, words }: { tone: Tone; words: string }) {
+  return (
+    <span class={`badge tone-${tone}`}>
+      <Shape tone={tone} />
+      {words}
+    </span>
+  )
+}
+
+export function BigShape({ tone }: { tone: Tone }) {
+  return <Shape tone={tone} />
+}
+
+/** One of the things that plugins report as name and value, by the unit that its name ends in. */
+export function Datum({ name, value, now }: { name: string; value: unknown; now: number }) {
+  if (value === null || value === undefined)
+    return <span class="none">{/At$/.test(name) ? 'never' : 'unknown'}</span>
+  if (typeof value === 'boolean') return <>{value ? 'yes' : 'no'}</>
+  if (typeof value === 'number') {
+    if (/At(Ms)?$/.test(name) && isMoment(value)) return <Time at={value} now={now} />
+    if (/Ms$/.test(name)) return <>{formatDuration(value)}</>
+    if (/bytes$/i.test(name)) return <>{formatBytes(value)}</>
+    return <>{value}</>
+  }
+  const text = String(value)
+  if (/^\d{4}-\d{2}-\d{2}T[\d:.]+Z$/.test(text) && isMoment(Date.parse(text))) {
+    return <Time at={Date.parse(text)} now={now} />
+  }
+  return <Literal text={text} />
+}
+
+function isMoment(milliseconds: number): boolean {
+  return Math.abs(milliseconds) <= 8.64e15
+}
+
+/** "lastProvenAt" → "last proven", "credential-age" → "credential age". */
+export function inWords(name: string): string {
+  return name
+    .replace(/(At|Ms)$/, '')
+    .replaceAll(/[-_]/g, ' ')
+    .replaceAll(/([a-z0-9])([A-Z])/g, '$1 $2')
+    .toLowerCase()
+}
+
+export function plural(count: number, one: string, many = `${one}s`): string {
+  return `${count} ${count === 1 ? one : many}`
+}

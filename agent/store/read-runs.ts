@@ -1,0 +1,79 @@
+import { and, desc, eq, gte, isNotNull, lt } from 'drizzle-orm'
+import type { Severity } from '../contract/report.ts'
+import type { Store } from './open.ts'
+import { findingEvents, findings, type Outcome, runs, type TransitionKind } from './schema.ts'
+
+export type Run = typeof runs.$inferSelect
+
+export interface RunFilter {
+  job?: string | undefined
+  outcome?: Outcome | undefined
+  /** Started at or after; UTC milliseconds. */
+  since?: number | undefined
+  /** Only runs before this id: the last one of the page before. */
+  before?: number | undefined
+  limit: number
+}
+
+/** Runs, newest first. */
+export function listRuns(store: Store, filter: RunFilter): Run[] {
+  return store.orm
+    .select()
+    .from(runs)
+    .where(
+      and(
+        filter.job === undefined ? undefined : eq(runs.job, filter.job),
+        filter.outcome === undefined ? undefined : eq(runs.outcome, filter.outcome),
+        filter.since === undefined ? undefined : gte(runs.startedAt, filter.since),
+        filter.before === undefined ? undefined : lt(runs.id, filter.before),
+      ),
+    )
+    .orderBy(desc(runs.id))
+    .limit(filter.limit)
+    .all()
+}
+
+export function findRun(store: Store, id: number): Run | undefined {
+  return store.orm.select().from(runs).where(eq(runs.id, id)).get()
+}
+
+/** A change of one finding's state that a run brought about. */
+export interface RunTransition {
+  kind: TransitionKind
+  rule: string
+  subject: string
+  severity: Severity
+}
+
+/** What opened, came back or was resolved with a run, in order. */
+export function listTransitions(store: Store, runId: number, limit: number): RunTransition[] {
+  return store.orm
+    .select({
+      kind: findingEvents.kind,
+      rule: findings.rule,
+      subject: findings.subject,
+      severity: findings.severity,
+    })
+    .from(findingEvents)
+    .innerJoin(findings, eq(findings.id, findingEvents.findingId))
+    .where(eq(findingEvents.runId, runId))
+    .orderBy(findingEvents.id)
+    .limit(limit)
+    .all()
+}
+
+/** What kept the newest started run of each job to its permissions; jobs without such a run are missing. */
+export function lastSandboxes(store: Store, jobs: string[]): Map<string, string> {
+  const result = new Map<string, string>()
+  for (const job of jobs) {
+    const row = store.orm
+      .select({ sandbox: runs.sandbox })
+      .from(runs)
+      .where(and(eq(runs.job, job), isNotNull(runs.sandbox)))
+      .orderBy(desc(runs.startedAt))
+      .limit(1)
+      .get()
+    if (row?.sandbox) result.set(job, row.sandbox)
+  }
+  return result
+}
