@@ -44,11 +44,11 @@ export async function post(
   const either = AbortSignal.any([signal, deadline.signal])
   try {
     const addresses = await untilAborted(judgedAddresses(destination, options.resolveHost), either)
-    const answer = await untilAborted(exchange(destination, addresses, request, options, either), either)
+    const answer = await exchange(destination, addresses, request, options, either)
     return { ...answer, body: hidePath(answer.body, destination.path) }
   } catch (error) {
     if (error instanceof UserError) throw error
-    const reason = hidePath(describeError(error), destination.path)
+    const reason = hidePath(describeError(either.aborted ? either.reason : error), destination.path)
     throw new Error(`Cannot send to "${destination.origin}": ${reason}`)
   } finally {
     cancel()
@@ -104,33 +104,33 @@ async function exchange(
         ...(authorities !== undefined && { ca: authorities }),
       },
       (incoming) => {
-        readAnswer(incoming).then((answer) => {
-          resolve(answer)
-          outgoing.destroy()
-        }, reject)
+        outgoing.off('error', reject)
+        resolve(readAnswer(incoming, signal).finally(() => outgoing.destroy()))
       },
     )
     outgoing.on('error', reject)
+    // For what still comes when the answer is there: it must not end the process.
+    outgoing.on('error', () => {})
     outgoing.end(body)
   })
 }
 
-async function readAnswer(incoming: IncomingMessage): Promise<Answer> {
+async function readAnswer(incoming: IncomingMessage, signal: AbortSignal): Promise<Answer> {
   const status = incoming.statusCode ?? 0
   const retryAfter = incoming.headers['retry-after']
   incoming.on('error', () => {})
   if (status >= 200 && status < 300) return { status, retryAfter, body: '' }
   const chunks: Buffer[] = []
-  let bytes = 0
-  try {
+  const read = async () => {
+    let bytes = 0
     for await (const chunk of incoming) {
       chunks.push(chunk)
       bytes += chunk.length
       if (bytes >= MAX_ANSWER_BYTES) break
     }
-  } catch {
-    // The status is what counts; a body that breaks off is shown as far as it came.
   }
+  // The status is what counts: a body that stalls or breaks off is shown as far as it came.
+  await untilAborted(read(), signal).catch(() => {})
   return { status, retryAfter, body: Buffer.concat(chunks).subarray(0, MAX_ANSWER_BYTES).toString() }
 }
 
@@ -142,7 +142,7 @@ function hidePath(text: string, path: string): string {
     .reduce((result, part) => result.replaceAll(part, '[redacted]'), text)
 }
 
-/** For what cannot be aborted itself: name resolution, and the body of an answer. */
+/** For what does not end by itself: name resolution, and the body of an answer. */
 async function untilAborted<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
   signal.throwIfAborted()
   let stop = () => {}

@@ -87,13 +87,16 @@ export class Deliverer {
     this.sleep()
   }
 
+  /** One for each channel with something due that has none yet. */
   private openLanes(): void {
-    const { store, channels } = this.options
+    const { store, channels, clock, log } = this.options
     const names = channels.map((channel) => channel.name)
     const orphans = this.fromStore(() => buryOrphans(store, names)) ?? 0
-    if (orphans > 0) this.options.log.warn('alerts of removed channels given up', { count: orphans })
-    for (const channel of this.options.channels) {
-      if (!this.lanes.has(channel.name)) this.lanes.set(channel.name, this.openLane(channel))
+    if (orphans > 0) log.warn('alerts of removed channels given up', { count: orphans })
+    for (const channel of channels) {
+      if (this.lanes.has(channel.name)) continue
+      const dueAt = this.dueAt(channel.name)
+      if (dueAt !== undefined && dueAt <= clock.now()) this.lanes.set(channel.name, this.openLane(channel))
     }
   }
 
@@ -111,15 +114,16 @@ export class Deliverer {
   /** Until the next message of any idle channel is due; a lane that ends sets it anew. */
   private sleep(): void {
     this.cancelTimer()
-    const { store, channels, clock } = this.options
-    const now = clock.now()
-    let wakeAt = now + LONGEST_SLEEP_MS
-    for (const { name } of channels) {
-      if (this.lanes.has(name)) continue
-      const dueAt = this.fromStore(() => nextDueAt(store, name))
-      if (dueAt !== undefined) wakeAt = Math.min(wakeAt, Math.max(dueAt, this.restEnd(name)))
-    }
-    this.cancelTimer = clock.after(Math.max(0, wakeAt - now), () => this.wake())
+    const { channels, clock } = this.options
+    const idle = channels.filter(({ name }) => !this.lanes.has(name))
+    const dueTimes = idle.map(({ name }) => this.dueAt(name)).filter((dueAt) => dueAt !== undefined)
+    const wakeAt = Math.min(clock.now() + LONGEST_SLEEP_MS, ...dueTimes)
+    this.cancelTimer = clock.after(Math.max(0, wakeAt - clock.now()), () => this.wake())
+  }
+
+  private dueAt(channel: string): number | undefined {
+    const dueAt = this.fromStore(() => nextDueAt(this.options.store, channel))
+    return dueAt === undefined ? undefined : Math.max(dueAt, this.restEnd(channel))
   }
 
   /** Undefined when the store fails, for the daemon has to live on: the next look is a minute later. */

@@ -27,8 +27,8 @@ const shown = z.object({
 })
 
 /**
- * The body that Slack, Mattermost, Rocket.Chat and their kin take: a text in Slack's markup, below the 4000
- * characters that Slack shows in full. Nothing in it can address people or load a link.
+ * The body that Slack, Mattermost, Rocket.Chat and their kin take: a text in Slack's markup, below the 16383
+ * characters of a post in Mattermost (Slack cuts at 40000). Nothing in it can address people or load a link.
  */
 export function slackBody(payload: Payload): string {
   const { type, data } = shown.parse(payload)

@@ -17,6 +17,7 @@ export const CONTEXT = { host: 'web1.example.org', instance: 'installation-1' }
 export class ManualClock implements Clock {
   private time = Date.now()
   private timers: { at: number; wake: () => void }[] = []
+  private fired = 0
 
   now(): number {
     return this.time
@@ -30,19 +31,42 @@ export class ManualClock implements Clock {
     }
   }
 
+  /** Sets the time without any timer having fired in between. */
+  jump(to: number): void {
+    this.time = Math.max(this.time, to)
+  }
+
+  /** Lets time pass at once, while whatever is under way stays so. */
   advance(milliseconds: number): void {
     const end = this.time + milliseconds
-    for (let fired = 0; fired < 1000; fired++) {
-      const [next] = this.timers.filter((timer) => timer.at <= end).sort((a, b) => a.at - b.at)
-      if (!next) {
-        this.time = end
-        return
-      }
-      this.timers = this.timers.filter((timer) => timer !== next)
-      this.time = Math.max(this.time, next.at)
-      next.wake()
+    while (this.fireNext(end)) this.count()
+    this.time = end
+    this.fired = 0
+  }
+
+  /** Lets time pass, and waits for `settled` after each timer: the network is faster than the clock. */
+  async pass(milliseconds: number, settled: () => Promise<void>): Promise<void> {
+    const end = this.time + milliseconds
+    await settled()
+    while (this.fireNext(end)) {
+      this.count()
+      await settled()
     }
-    throw new Error('the clock was asked to wake more than 1000 times: a busy loop')
+    this.time = end
+    this.fired = 0
+  }
+
+  private fireNext(end: number): boolean {
+    const [next] = this.timers.filter((timer) => timer.at <= end).sort((a, b) => a.at - b.at)
+    if (!next) return false
+    this.timers = this.timers.filter((timer) => timer !== next)
+    this.time = Math.max(this.time, next.at)
+    next.wake()
+    return true
+  }
+
+  private count(): void {
+    if (++this.fired > 10_000) throw new Error('the clock was asked to wake too often: a busy loop')
   }
 
   /** How long until the next timer fires, in milliseconds. */
@@ -169,10 +193,17 @@ export function deliverer(
   clock: Clock,
   configs: ChannelConfig[],
   options: { secrets?: Record<string, string>; allowedHosts?: string[] } = {},
-): { deliverer: Deliverer; log: LogLine[] } {
+): { deliverer: Deliverer; log: LogLine[]; logged: (message: string, count: number) => Promise<void> } {
   const secrets: Record<string, string> = { 'env:SECRET': SECRET, ...options.secrets }
   const redactor = new Redactor()
   const log: LogLine[] = []
+  const waiting: { message: string; count: number; resolve: () => void }[] = []
+  const has = (message: string, count: number) =>
+    log.filter((line) => line.message === message).length >= count
+  const write = (message: string, fields: Record<string, unknown> = {}) => {
+    log.push({ message, ...fields })
+    for (const waiter of waiting) if (has(waiter.message, waiter.count)) waiter.resolve()
+  }
   const channels = configs.map((config) =>
     openChannel(config, {
       allowedHosts: options.allowedHosts ?? [],
@@ -191,13 +222,15 @@ export function deliverer(
       store,
       channels,
       clock,
-      log: {
-        info: (message, fields) => void log.push({ message, ...fields }),
-        warn: (message, fields) => void log.push({ message, ...fields }),
-      },
+      log: { info: write, warn: write },
       random: () => 0.5,
     }),
     log,
+    logged: (message, count) =>
+      new Promise((resolve) => {
+        if (has(message, count)) resolve()
+        else waiting.push({ message, count, resolve })
+      }),
   }
 }
 
