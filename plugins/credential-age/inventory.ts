@@ -1,0 +1,62 @@
+import type { Fact, Metric, Scalar } from '../../agent/contract/mod.ts'
+import type { Credential } from './credential.ts'
+import type { Sighting } from './ledger.ts'
+import type { Timing } from './timing.ts'
+
+/** The ledger's line on one credential. Times are ISO 8601 in UTC. */
+export function toFact(
+  credential: Credential,
+  timing: Timing,
+  sighting: Sighting | undefined,
+  nowMs: number,
+): Fact {
+  const { declaration, path, label, algorithm, bits, publicFingerprint, encrypted, revoked } = credential
+  const { name, owner, service, runbook, kind } = declaration
+  const changedAtMs = sighting?.changedAtMs ?? undefined
+  const data: Record<string, Scalar | undefined> = {
+    kind,
+    path,
+    name,
+    owner,
+    service,
+    runbook,
+    label: label || undefined,
+    algorithm,
+    bits,
+    publicFingerprint,
+    encrypted,
+    revoked,
+    since: timing.since,
+    setAt: iso(timing.setAtMs),
+    ageSeconds: Math.max(0, Math.floor((nowMs - timing.setAtMs) / 1000)),
+    firstSeenAt: iso(sighting?.firstSeenAtMs),
+    lastChangedAt: iso(changedAtMs),
+    dueAt: iso(timing.dueAtMs),
+    expiresAt: iso(timing.expiresAtMs),
+    // Keyed with this host's key: it tells credentials apart and gives no hold to guess them.
+    identity: credential.fingerprint,
+  }
+  const known = Object.entries(data).flatMap(([key, value]): [string, Scalar][] =>
+    value === undefined ? [] : [[key, value]],
+  )
+  return { kind: 'credential', subject: credential.subject, data: Object.fromEntries(known) }
+}
+
+/** Absolute times, so that the days left are counted when they are asked for. */
+export function toMetrics({ subject }: Credential, { dueAtMs, expiresAtMs }: Timing): Metric[] {
+  const metric = (name: string, atMs: number | undefined, help: string): Metric[] =>
+    atMs === undefined
+      ? []
+      : [{ name, value: Math.floor(atMs / 1000), labels: { subject: subject.slice(0, 1024) }, help }]
+  return [
+    ...metric('credential_due_timestamp_seconds', dueAtMs, 'When a credential has to be rotated'),
+    ...metric('credential_expires_timestamp_seconds', expiresAtMs, 'When a credential expires by itself'),
+  ]
+}
+
+const LAST_DATE_MS = 8_640_000_000_000_000
+
+function iso(atMs: number | undefined): string | undefined {
+  if (atMs === undefined) return undefined
+  return new Date(Math.min(Math.max(atMs, -LAST_DATE_MS), LAST_DATE_MS)).toISOString()
+}

@@ -1,0 +1,85 @@
+import type { Credential } from './credential.ts'
+import { quote } from './text.ts'
+import { DAY_MS } from './timing.ts'
+
+/** "The variable API_TOKEN in /etc/app/env", to begin a sentence. */
+export function nameOf({ declaration, path, id, label }: Credential): string {
+  const name = declaration.name === undefined ? '' : ` (${declaration.name})`
+  switch (declaration.kind) {
+    case 'env-file':
+      return `${id === undefined ? path : `The variable ${id} in ${path}`}${name}`
+    case 'token-file':
+      return `${id === undefined ? path : `The token ${id} in ${path}`}${name}`
+    case 'ssh-key':
+      return `The SSH key ${id === undefined ? path : `${label || id} in ${path}`}${name}`
+    case 'certificate':
+      return `${id === undefined ? `The certificate ${path}` : `Certificate ${id} in ${path}`}${name}`
+    case 'openpgp-key':
+      return `The OpenPGP key ${id} in ${path}${name}`
+  }
+}
+
+/** "90 days", "5 hours" */
+export function roughly(milliseconds: number): string {
+  const [count, unit] =
+    milliseconds >= 2 * DAY_MS
+      ? [Math.floor(milliseconds / DAY_MS), 'day']
+      : milliseconds >= 3_600_000
+        ? [Math.floor(milliseconds / 3_600_000), 'hour']
+        : [Math.max(0, Math.floor(milliseconds / 60_000)), 'minute']
+  return `${count} ${unit}${count === 1 ? '' : 's'}`
+}
+
+/** "2027-03-31" */
+export function day(atMs: number): string {
+  return new Date(atMs).toISOString().slice(0, 10)
+}
+
+/** How to put another in its place. */
+export function replaceRemedy(credential: Credential): string {
+  const { declaration, path, id, line, publicFingerprint } = credential
+  const file = quote(path)
+  const steps: string[] = []
+  switch (declaration.kind) {
+    case 'env-file':
+      steps.push(
+        `Make a new value with: openssl rand -hex 32`,
+        `set ${id ?? 'the variable'} to it in ${path}`,
+      )
+      break
+    case 'token-file':
+      steps.push(
+        'Make a new token with: openssl rand -hex 32',
+        `add it to ${path}, give it to its clients, then remove the old one${line ? ` in line ${line}` : ''}`,
+      )
+      break
+    case 'ssh-key':
+      if (credential.confidential) {
+        steps.push(
+          `Make a new pair with: ssh-keygen -t ed25519 -f ${quote(`${path}.new`)}`,
+          `add the new public key wherever ${publicFingerprint ?? 'the old one'} is accepted, check that it works`,
+          `put it in the place of ${path}, then remove the old public key everywhere`,
+        )
+      } else {
+        steps.push(
+          'Let the owner make a new pair with: ssh-keygen -t ed25519',
+          `put the new public key into ${path} in the place of ${line ? `line ${line}, ` : ''}${publicFingerprint ?? 'the old one'}`,
+        )
+      }
+      break
+    case 'certificate':
+      steps.push(
+        `Renew it where it was issued; look at it with: openssl x509 -in ${file} -noout -subject -issuer -enddate`,
+      )
+      break
+    case 'openpgp-key':
+      steps.push(
+        `Extend it with: gpg --quick-set-expire ${publicFingerprint ?? 'FINGERPRINT'} 1y (and '*' for its subkeys), or make a new one`,
+        `export it to ${path} and to whoever uses it`,
+      )
+      break
+  }
+  if (declaration.service) steps.push(`load it with: systemctl restart ${quote(declaration.service)}`)
+  if (declaration.runbook) steps.push(`the runbook is ${declaration.runbook}`)
+  return steps.join('; ')
+}
