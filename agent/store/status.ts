@@ -122,10 +122,15 @@ export function judge(
   return { state: 'ok', reason: null }
 }
 
-/** Pure: the host from its jobs. */
-export function hostStatus(jobs: JobStatus[]): HostStatus {
+/** Open findings about reeve itself, which belong to no job of the configuration. */
+export function ownFindings(store: Store): Record<Severity, number> {
+  return openFindingsByJob(store).get('reeve') ?? { info: 0, warning: 0, critical: 0 }
+}
+
+/** Pure: the host from its jobs and from the findings about reeve itself. */
+export function hostStatus(jobs: JobStatus[], own: Partial<Record<Severity, number>> = {}): HostStatus {
   const counts = Object.fromEntries(JOB_STATES.map((state) => [state, 0])) as Record<JobState, number>
-  const openFindings = { info: 0, warning: 0, critical: 0 }
+  const openFindings = { info: 0, warning: 0, critical: 0, ...own }
   for (const job of jobs) {
     counts[job.state]++
     openFindings.info += job.openFindings.info
@@ -135,12 +140,25 @@ export function hostStatus(jobs: JobStatus[]): HostStatus {
   const enabled = jobs.filter((job) => job.enabled)
   const times = enabled.map((job) => job.lastGoodAt)
   return {
-    state: enabled.length === 0 ? 'pending' : (JOB_STATES.find((state) => counts[state] > 0) ?? 'pending'),
+    state: mostUrgent(counts, own, enabled.length),
     jobs: counts,
     openFindings,
     goodSince:
       times.includes(null) || times.length === 0 ? null : Math.min(...times.map((time) => time ?? 0)),
   }
+}
+
+function mostUrgent(
+  counts: Record<JobState, number>,
+  own: Partial<Record<Severity, number>>,
+  enabledJobs: number,
+): JobState {
+  const states = JOB_STATES.filter(
+    (state) =>
+      counts[state] > 0 || (state === 'critical' && own.critical) || (state === 'warning' && own.warning),
+  )
+  const [first = 'pending'] = states.filter((state) => state !== 'disabled')
+  return enabledJobs === 0 && first === 'ok' ? 'pending' : first
 }
 
 /** The newest run that really started, for each job. A run that still goes on counts by the one before it. */

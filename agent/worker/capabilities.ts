@@ -1,5 +1,5 @@
 import { readFileSync } from 'node:fs'
-import { architecture, NUMBERS, processControl, systemCall } from './libc.ts'
+import { architecture, NUMBERS, processControl, systemCall } from '../host/libc.ts'
 
 /** Names by bit, from the kernel's include/uapi/linux/capability.h. */
 export const CAPABILITIES = [

@@ -1,7 +1,12 @@
 import { closeSync, openSync, statSync } from 'node:fs'
+import {
+  LANDLOCK_ADD_RULE,
+  LANDLOCK_CREATE_RULESET,
+  LANDLOCK_RESTRICT_SELF,
+  systemCall,
+} from '../host/libc.ts'
 import { toSystemPath } from '../host/names.ts'
 import { errnoOf } from '../lib/errors.ts'
-import { LANDLOCK_ADD_RULE, LANDLOCK_CREATE_RULESET, LANDLOCK_RESTRICT_SELF, systemCall } from './libc.ts'
 
 // Numbers from the kernel's include/uapi/linux/landlock.h.
 const EXECUTE = 1n << 0n

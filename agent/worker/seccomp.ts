@@ -1,5 +1,5 @@
 import { ptr } from 'bun:ffi'
-import { architecture, NUMBERS, systemCall } from './libc.ts'
+import { architecture, NUMBERS, systemCall } from '../host/libc.ts'
 
 // Landlock says which files and ports; this filter closes what Landlock does not govern: metadata changes in
 // a check, sockets of a run without network, new namespaces, tracing, and io_uring, which goes round filters.

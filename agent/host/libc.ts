@@ -9,15 +9,33 @@ const library = ['libc.so.6', '/lib/ld-musl-x86_64.so.1', '/lib/ld-musl-aarch64.
 ) as string
 
 const libc = dlopen(library, {
-  syscall: { args: ['i64', 'i64', 'i64', 'i64', 'i64', 'i64'], returns: 'i64' },
+  syscall: { args: ['i64', 'i64', 'i64', 'i64', 'i64', 'i64', 'i64'], returns: 'i64' },
   prctl: { args: ['i64', 'i64', 'i64', 'i64', 'i64'], returns: 'i64' },
   __errno_location: { args: [], returns: 'ptr' },
 }).symbols
 
 /** Calls by number for x86-64 and arm64; those from 424 on are the same everywhere. */
 export const NUMBERS = {
-  x64: { capset: 126, ioprio_set: 251, setpriority: 141, prlimit64: 302, seccomp: 317 },
-  arm64: { capset: 91, ioprio_set: 30, setpriority: 140, prlimit64: 261, seccomp: 277 },
+  x64: {
+    capset: 126,
+    flock: 73,
+    socket: 41,
+    sendto: 44,
+    ioprio_set: 251,
+    setpriority: 141,
+    prlimit64: 302,
+    seccomp: 317,
+  },
+  arm64: {
+    capset: 91,
+    flock: 32,
+    socket: 198,
+    sendto: 206,
+    ioprio_set: 30,
+    setpriority: 140,
+    prlimit64: 261,
+    seccomp: 277,
+  },
 } as const
 
 export const LANDLOCK_CREATE_RULESET = 444
@@ -26,7 +44,7 @@ export const LANDLOCK_RESTRICT_SELF = 446
 
 export function architecture(): 'x64' | 'arm64' {
   if (process.arch === 'x64' || process.arch === 'arm64') return process.arch
-  throw new Error(`Cannot build a jail on "${process.arch}": only x64 and arm64 are known`)
+  throw new Error(`Cannot make system calls on "${process.arch}": only x64 and arm64 are known`)
 }
 
 type Argument = number | bigint | NodeJS.TypedArray
@@ -38,8 +56,8 @@ function toInteger(argument: Argument): bigint {
 
 /** Result of a system call, or a negative errno. Numbers, or buffers that are passed by address. */
 export function systemCall(number: number, ...args: Argument[]): number {
-  const [a = 0n, b = 0n, c = 0n, d = 0n, e = 0n] = args.map(toInteger)
-  return withErrno(Number(libc.syscall(BigInt(number), a, b, c, d, e)))
+  const [a = 0n, b = 0n, c = 0n, d = 0n, e = 0n, f = 0n] = args.map(toInteger)
+  return withErrno(Number(libc.syscall(BigInt(number), a, b, c, d, e, f)))
 }
 
 /** Result of prctl, or a negative errno. */

@@ -1,0 +1,12 @@
+import { runDaemon } from '../daemon.ts'
+import { type CliCommand, EXIT } from './command.ts'
+
+export const daemon: CliCommand = {
+  name: 'daemon',
+  summary: 'Run the scheduler and the status API until SIGTERM',
+  usage: '',
+  async run({ config, registry }) {
+    await runDaemon({ config, registry })
+    return EXIT.clean
+  },
+}

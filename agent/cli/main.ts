@@ -1,0 +1,127 @@
+import { parseArgs } from 'node:util'
+import type { Registry } from '../contract/plugin.ts'
+import { describeError, UserError } from '../lib/errors.ts'
+import { nearest } from '../lib/nearest.ts'
+import { type CliCommand, EXIT, GLOBAL_OPTIONS, type Option } from './command.ts'
+import { paint, print, printError } from './print.ts'
+import { commands } from './table.ts'
+
+/** The whole command line: arguments in, exit code out. Only a bug of reeve itself rejects. */
+export async function runCli(args: string[], loadRegistry: () => Promise<Registry>): Promise<number> {
+  // A reader that has seen enough ("reeve runs | head") is no error.
+  process.stdout.on('error', () => process.exit(EXIT.clean))
+  try {
+    return await dispatch(args, loadRegistry)
+  } catch (error) {
+    if (!(error instanceof UserError)) throw error
+    printError(`reeve: ${error.message}`)
+    return EXIT.usage
+  }
+}
+
+async function dispatch(args: string[], loadRegistry: () => Promise<Registry>): Promise<number> {
+  const { name, rest } = splitCommand(args)
+  if (name === undefined || name === 'help') {
+    const topic = rest.find((word) => !word.startsWith('-'))
+    if (topic && commands[topic]) return showHelp(await commands[topic].load())
+    await showOverview(await loadRegistry())
+    return name === undefined && rest.length > 0 && !rest.some(isHelp) ? EXIT.usage : EXIT.clean
+  }
+  if (name === '--version') return (await import('./version.ts')).version.run({} as never)
+  const known = commands[name]
+  const registry = known ? undefined : await loadRegistry()
+  const command = known ? await known.load() : await pluginCommand(name, rest, registry as Registry)
+  if (rest.some(isHelp)) return showHelp(command)
+  const { values, positionals } = parse(command, rest)
+  return command.run({
+    catalog: commands,
+    registry: registry ?? (await loadRegistry()),
+    config: typeof values.config === 'string' ? values.config : undefined,
+    json: values.json === true,
+    values,
+    positionals,
+  })
+}
+
+/** The first word that is no option; --config may stand before it. */
+function splitCommand(args: string[]): { name: string | undefined; rest: string[] } {
+  for (let index = 0; index < args.length; index++) {
+    const word = args[index] as string
+    if (word === '--config' || word === '-c') index++
+    else if (word === '--version') return { name: word, rest: [] }
+    else if (!word.startsWith('-'))
+      return { name: word, rest: [...args.slice(0, index), ...args.slice(index + 1)] }
+  }
+  return { name: undefined, rest: args }
+}
+
+const isHelp = (word: string) => word === '--help' || word === '-h'
+
+/** "reeve backup restore": verbs of a plugin. */
+async function pluginCommand(name: string, rest: string[], registry: Registry): Promise<CliCommand> {
+  const plugin = registry.get(name)
+  if (!plugin?.commands) {
+    const near = nearest(name, [...Object.keys(commands), ...registry.keys()])
+    throw new UserError(
+      `Cannot run "${name}": there is no such command${near ? `, did you mean "${near}"?` : ' (see "reeve help")'}`,
+    )
+  }
+  const { pluginVerb } = await import('./plugin-command.ts')
+  return pluginVerb(plugin, rest)
+}
+
+function parse(command: CliCommand, rest: string[]) {
+  const options: Record<string, Option> = { ...GLOBAL_OPTIONS, ...command.options }
+  try {
+    return parseArgs({
+      args: rest,
+      allowPositionals: true,
+      options: Object.fromEntries(
+        Object.entries(options).map(([name, { type, short, multiple }]) => [
+          name,
+          { type, ...(short && { short }), ...(multiple && { multiple }) },
+        ]),
+      ),
+    })
+  } catch (error) {
+    const unknown = /Unknown option '--?([^']+)'/.exec(describeError(error))?.[1]
+    const near = unknown && nearest(unknown, Object.keys(options))
+    const hint = near ? `did you mean "--${near}"?` : `see "reeve ${command.name} --help"`
+    const what = unknown
+      ? `there is no option "${unknown.length === 1 ? '-' : '--'}${unknown}"`
+      : describeError(error)
+    throw new UserError(`Cannot run "reeve ${command.name}": ${what}; ${hint}`)
+  }
+}
+
+function showHelp(command: CliCommand): number {
+  print(`${command.summary}.\n`)
+  print(`  reeve ${command.name}${command.usage ? ` ${command.usage}` : ''}\n`)
+  const options = { ...command.options, ...GLOBAL_OPTIONS }
+  const names = Object.entries(options)
+    .filter(([name]) => name !== 'json' || command.json)
+    .map(([name, option]) => {
+      const value = option.type === 'string' ? ` ${option.value ?? 'VALUE'}` : ''
+      return [`${option.short ? `-${option.short}, ` : '    '}--${name}${value}`, option.means]
+    })
+  const width = Math.max(...names.map(([name]) => name?.length ?? 0))
+  for (const [name, means] of names) print(`  ${(name ?? '').padEnd(width)}  ${means}`)
+  return EXIT.clean
+}
+
+async function showOverview(registry: Registry): Promise<void> {
+  print(`${paint('bold', 'reeve')} keeps this host in order and proves it.\n`)
+  print('  reeve COMMAND [OPTION…]\n')
+  const verbs = [...registry.values()].flatMap((plugin) =>
+    Object.entries(plugin.commands ?? {}).map(
+      ([verb, command]) => [`${plugin.name} ${verb}`, command.summary] as const,
+    ),
+  )
+  const all = [...Object.entries(commands).map(([name, { summary }]) => [name, summary] as const), ...verbs]
+  const width = Math.max(...all.map(([name]) => name.length))
+  for (const [name, summary] of all) print(`  ${paint('cyan', name.padEnd(width))}  ${summary}`)
+  print(
+    '\n"reeve COMMAND --help" tells more. Exit codes: 0 clean, 1 a bug, 2 usage or configuration, 3 findings,',
+  )
+  print('4 failed or blind, 5 locked, 130 interrupted.')
+}

@@ -1,0 +1,122 @@
+import { createHmac } from 'node:crypto'
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { resolveSecret } from './config/secrets.ts'
+import type { Permissions } from './contract/permissions.ts'
+import type { Json } from './contract/report.ts'
+import type { PhaseInput, PhaseOutput } from './engine/runner.ts'
+import { describeError } from './lib/errors.ts'
+import type { Redactor } from './lib/redact.ts'
+import type { StateDirectory } from './state-directory.ts'
+import type { PluginDescription } from './worker/external.ts'
+import { runPhase } from './worker/spawn.ts'
+
+const DESCRIBE_TIMEOUT_MS = 20_000
+
+export interface PhaseParts {
+  state: StateDirectory
+  redactor: Redactor
+  log(level: 'info' | 'warn' | 'error', message: string, fields: Record<string, Json>): void
+}
+
+/** Runs a phase of a job in a jailed worker: what the engine calls `execute`. */
+export function phaseExecutor(parts: PhaseParts): (input: PhaseInput) => Promise<PhaseOutput> {
+  return async ({ kind, job, now, memory, findings, timeoutMs, signal, onProgress }) => {
+    const permissions = (kind === 'check' ? job.permissions.check : job.permissions.apply) ?? {}
+    let secrets: Record<string, string>
+    try {
+      secrets = resolveAll(permissions, parts.redactor)
+    } catch (error) {
+      return { status: 'failed', sandbox: null, reason: describeError(error) }
+    }
+    const stateDir = parts.state.forJob(job.name)
+    return runPhase({
+      jail: {
+        sandbox: job.sandbox,
+        permissions,
+        stateDir,
+        mayChange: kind === 'apply',
+        root: '/',
+        pluginFile: job.plugin.file,
+      },
+      work: {
+        kind,
+        plugin: job.plugin.name,
+        pluginFile: job.plugin.file,
+        job: job.name,
+        config: job.config,
+        permissions,
+        jailed: job.sandbox !== 'off',
+        stateDir,
+        root: '/',
+        now,
+        memory,
+        secrets,
+        fingerprintKey: fingerprintKey(parts.state.hostKey, job.plugin.name),
+        findings,
+      },
+      env: grantedEnvironment(permissions),
+      timeoutMs,
+      signal,
+      onProgress,
+      onLog: ({ level, message, fields }) => parts.log(level, message, { job: job.name, ...fields }),
+    })
+  }
+}
+
+/** Asks an external plugin file what it is, in a jail that lets it do nothing at all. */
+export async function pluginDescriber(
+  file: string,
+  configs: Record<string, unknown>,
+): Promise<PluginDescription> {
+  const stateDir = mkdtempSync(join(tmpdir(), 'reeve-plugin-'))
+  const common = { permissions: {}, stateDir, root: '/', pluginFile: file }
+  try {
+    const end = await runPhase({
+      jail: { ...common, sandbox: 'auto', mayChange: false },
+      work: {
+        ...common,
+        kind: 'describe',
+        plugin: '',
+        job: '',
+        config: configs,
+        jailed: true,
+        now: Date.now(),
+        memory: undefined,
+        secrets: {},
+        fingerprintKey: '00',
+        findings: [],
+      },
+      env: {},
+      timeoutMs: DESCRIBE_TIMEOUT_MS,
+    })
+    if (end.status !== 'done') throw new Error(`Cannot load the plugin "${file}": ${end.reason}`)
+    return end.answer as PluginDescription
+  } finally {
+    rmSync(stateDir, { recursive: true, force: true })
+  }
+}
+
+export function resolveAll(permissions: Permissions, redactor: Redactor): Record<string, string> {
+  return Object.fromEntries(
+    (permissions.secrets ?? []).map((reference) => [
+      reference,
+      resolveSecret(reference, process.env, { redactor }),
+    ]),
+  )
+}
+
+/** One key for each plugin, so that no plugin can compute another one's identities. */
+export function fingerprintKey(hostKey: Buffer, plugin: string): string {
+  return createHmac('sha256', hostKey).update(`fingerprint\0${plugin}`).digest('hex')
+}
+
+export function grantedEnvironment(permissions: Permissions): Record<string, string> {
+  return Object.fromEntries(
+    ['TZ', ...(permissions.env ?? [])].flatMap((name) => {
+      const value = process.env[name]
+      return value === undefined ? [] : [[name, value]]
+    }),
+  )
+}
