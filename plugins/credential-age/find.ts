@@ -58,12 +58,12 @@ export async function findCredentials(
       else {
         const reason = `this job has more than ${MAX_CREDENTIALS} credentials; split it in two`
         found.blind.push({ subject: place.path, reason })
-        return { ...found, credentials: withoutPublicHalves(found) }
+        return withoutPublicHalves(found)
       }
       subjects.add(credential.subject)
     }
   }
-  return { ...found, credentials: withoutPublicHalves(found) }
+  return withoutPublicHalves(found)
 }
 
 /** The credentials of one file. What goes wrong with it is blind, and the others are still looked at. */
@@ -226,16 +226,11 @@ function toCredential(
 }
 
 /** The .pub beside a private key is the same credential: it is reported once, with the private key. */
-function withoutPublicHalves(found: Found): Credential[] {
-  const keys = new Set(
-    found.credentials
-      .filter(({ confidential }) => confidential)
-      .map(({ path, fingerprint }) => `${fingerprint} ${path}`),
+function withoutPublicHalves(found: Found): Found {
+  const secret = found.credentials.filter(({ confidential }) => confidential)
+  const keys = new Set(secret.map(({ path, fingerprint }) => `${fingerprint} ${path}.pub`))
+  const credentials = found.credentials.filter(
+    ({ confidential, path, fingerprint }) => confidential || !keys.has(`${fingerprint} ${path}`),
   )
-  const kept = found.credentials.filter(
-    ({ confidential, path, fingerprint }) =>
-      confidential || !path.endsWith('.pub') || !keys.has(`${fingerprint} ${path.slice(0, -'.pub'.length)}`),
-  )
-  found.skipped += found.credentials.length - kept.length
-  return kept
+  return { ...found, credentials, skipped: found.skipped + found.credentials.length - credentials.length }
 }

@@ -1,0 +1,81 @@
+import { expect, test } from 'bun:test'
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { parse } from 'yaml'
+import { z } from 'zod'
+import { jobSchema } from '../../../agent/config/schema.ts'
+import { configSchema } from '../../../plugins/credential-age/config.ts'
+import plugin from '../../../plugins/credential-age/plugin.ts'
+import { DAY } from './material.ts'
+
+test('the sample is a complete and valid job', () => {
+  const text = readFileSync(join(import.meta.dir, '../../../plugins/credential-age/sample.yaml'), 'utf8')
+  const jobs = z.record(z.string(), jobSchema).parse(parse(text))
+  expect(Object.values(jobs).map((job) => job.plugin)).toEqual(['credential-age'])
+  for (const job of Object.values(jobs)) configSchema.parse(job.config)
+})
+
+test('configSchema fills in what is not said', () => {
+  const { maxAge, credentials } = configSchema.parse({
+    credentials: [
+      { kind: 'env-file', path: '/a' },
+      { kind: 'ssh-key', path: '/b', remindBefore: ['1d', '3d'], rotatedAt: '2027-03-31' },
+    ],
+  })
+  expect(maxAge).toBe(90 * DAY)
+  expect(credentials[0]).toMatchObject({ maxMode: 0o640, minLength: 32, missingOk: false })
+  expect(credentials[1]).toMatchObject({
+    maxMode: 0o600,
+    minRsaBits: 3072,
+    remindBefore: [3 * DAY, DAY],
+    rotatedAt: { atMs: Date.UTC(2027, 2, 31) },
+  })
+})
+
+test.each([
+  [{}],
+  [{ credentials: [] }],
+  [{ credentials: [{ kind: 'password', path: '/a' }] }],
+  [{ credentials: [{ kind: 'env-file', path: 'relative' }] }],
+  [{ credentials: [{ kind: 'env-file', path: '/a', keys: ['A B'] }] }],
+  [{ credentials: [{ kind: 'env-file', path: '/a', minRsaBits: 2048 }] }],
+  [{ credentials: [{ kind: 'ssh-key', path: '/a', minRsaBits: 1024 }] }],
+  [{ credentials: [{ kind: 'ssh-key', path: '/a', maxAge: '90' }] }],
+  [{ credentials: [{ kind: 'ssh-key', path: '/a', rotatedAt: 'yesterday' }] }],
+  [{ credentials: [{ kind: 'ssh-key', path: '/a', maxMode: 600 }] }],
+  [{ credentials: [{ kind: 'ssh-key', path: '/a', value: 'x' }] }],
+])('configSchema refuses %j', (config) => {
+  expect(configSchema.safeParse(config).success).toBe(false)
+})
+
+test('permissions() asks for the declared files and for the names where patterns begin, no more', () => {
+  const config = configSchema.parse({
+    credentials: [
+      { kind: 'env-file', path: '/etc/app/env' },
+      { kind: 'env-file', path: '/etc/app/env', keys: ['A'] },
+      { kind: 'ssh-key', path: '/home/*/.ssh/authorized_keys' },
+    ],
+  })
+  expect(plugin.permissions(config)).toEqual({
+    check: {
+      read: ['/etc/app/env', '/home/*/.ssh/authorized_keys'],
+      list: ['/home'],
+      capabilities: ['CAP_DAC_READ_SEARCH'],
+    },
+  })
+})
+
+test('every field of the configuration is described', () => {
+  const undescribed: string[] = []
+  const visit = (schema: z.ZodType, path: string): void => {
+    if (schema instanceof z.ZodObject) {
+      for (const [name, field] of Object.entries<z.ZodType>(schema.shape)) {
+        if (!z.toJSONSchema(field, { unrepresentable: 'any', io: 'input' }).description)
+          undescribed.push(`${path}.${name}`)
+      }
+    }
+  }
+  visit(configSchema, '')
+  for (const kind of configSchema.shape.credentials.unwrap().options) visit(kind, '.credentials')
+  expect(undescribed).toEqual([])
+})
