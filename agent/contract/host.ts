@@ -114,6 +114,11 @@ export interface HostReader {
   /** Opens a regular file for streaming, without following a link unless `follow` is set. */
   open(path: string, options?: { follow?: boolean }): FileSource
   /**
+   * Whether any process has the file open for writing. Undefined where the kernel does not tell: another user's
+   * file without CAP_LEASE, or a file system without leases.
+   */
+  isOpenForWriting(path: string): boolean | undefined
+  /**
    * Entries that match a pattern, in tree order. A plain path matches itself. `*` and `?` do not cross "/" and,
    * first in a name, do not match a leading dot; `**` is any number of directories, hidden ones too, of the same
    * file system; `[a-z]`, `[!a-z]`, `{a,b}` as in a shell. A link is followed only where the pattern names it as

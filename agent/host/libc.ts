@@ -18,6 +18,8 @@ const libc = dlopen(library, {
 export const NUMBERS = {
   x64: {
     capset: 126,
+    madvise: 28,
+    fcntl: 72,
     flock: 73,
     socket: 41,
     sendto: 44,
@@ -28,6 +30,8 @@ export const NUMBERS = {
   },
   arm64: {
     capset: 91,
+    madvise: 233,
+    fcntl: 25,
     flock: 32,
     socket: 198,
     sendto: 206,

@@ -12,18 +12,24 @@ import {
 import { join } from 'node:path'
 import type {
   Entry,
+  ExactStat,
   FileSource,
   FileStat,
+  GlobMatch,
+  GlobOptions,
   HostReader,
   RunOptions,
   RunResult,
   WalkOptions,
 } from '../contract/host.ts'
-import { globBase } from '../lib/path.ts'
+import { expandBraces } from '../lib/glob.ts'
+import { globBase, isGlob } from '../lib/path.ts'
 import { Accounts } from './accounts.ts'
+import { toExactStat } from './exact-stat.ts'
 import { attempt, listNames, statOrUndefined, toFileStat } from './files.ts'
-import { globEntries } from './glob.ts'
+import { globBatches, globEntries } from './glob.ts'
 import { demand, type Grants } from './grants.ts'
+import { isOpenForWriting } from './lease.ts'
 import { decodeName, toSystemPath } from './names.ts'
 import { runProgram } from './program.ts'
 import { walkTree } from './walk.ts'
@@ -48,6 +54,13 @@ export class LocalHostReader implements HostReader {
 
   stat(path: string): FileStat | undefined {
     return statOrUndefined(() => lstatSync(this.real(path)), path)
+  }
+
+  exactStat(path: string): ExactStat | undefined {
+    return attempt('look at', path, () => {
+      const stat = lstatSync(this.real(path), { bigint: true, throwIfNoEntry: false })
+      return stat && toExactStat(stat)
+    })
   }
 
   statTarget(path: string): FileStat | undefined {
@@ -107,6 +120,8 @@ export class LocalHostReader implements HostReader {
           stat,
           read: (buffer: Uint8Array, position: number) =>
             attempt('read', path, () => readSync(descriptor, buffer, 0, buffer.length, position)),
+          exactStat: () =>
+            attempt('look at', path, () => toExactStat(fstatSync(descriptor, { bigint: true }))),
           close: () => closeSync(descriptor),
         }
       } catch (error) {
@@ -116,9 +131,31 @@ export class LocalHostReader implements HostReader {
     })
   }
 
+  isOpenForWriting(path: string): boolean | undefined {
+    demand(this.grants, 'read', path, 'read')
+    return attempt('read', path, () => {
+      const flags = constants.O_RDONLY | constants.O_NONBLOCK | constants.O_NOFOLLOW
+      const descriptor = openSync(this.real(path), flags)
+      try {
+        return isOpenForWriting(descriptor)
+      } finally {
+        closeSync(descriptor)
+      }
+    })
+  }
+
   glob(pattern: string, onBlind: (path: string, reason: string) => void): Entry[] {
-    demand(this.grants, 'list', globBase(pattern), 'list')
+    for (const alternative of expandBraces(pattern)) {
+      if (isGlob(alternative)) demand(this.grants, 'list', globBase(alternative), 'list')
+    }
     return globEntries(this.root, pattern, onBlind)
+  }
+
+  globAll(patterns: string[], options: GlobOptions): AsyncIterable<GlobMatch[]> {
+    for (const pattern of patterns.flatMap(expandBraces)) {
+      if (isGlob(pattern)) demand(this.grants, 'list', globBase(pattern), 'list')
+    }
+    return globBatches(this.root, patterns, options)
   }
 
   walk(start: string, options: WalkOptions): AsyncIterable<Entry[]> {
