@@ -59,7 +59,7 @@ const minRsaBits = (bits: number) =>
     .default(bits)
     .describe(`An RSA key with fewer bits is weak. Default ${bits}`)
 
-export const declarationSchema = z.discriminatedUnion('kind', [
+const declarationSchema = z.discriminatedUnion('kind', [
   z.strictObject({
     kind: z.literal('env-file').describe('Lines KEY=value, as systemd and shells read them'),
     ...common,
@@ -118,4 +118,3 @@ export const DEFAULT_REMINDERS_MS = [30 * DAY_MS, 15 * DAY_MS, 7 * DAY_MS, DAY_M
 
 export type Config = z.output<typeof configSchema>
 export type Declaration = Config['credentials'][number]
-export type Kind = Declaration['kind']

@@ -3,14 +3,13 @@ import type { Credential } from './credential.ts'
 import type { Sighting } from './ledger.ts'
 import type { Timing } from './timing.ts'
 
-/** The ledger's line on one credential. Times are ISO 8601 in UTC. */
-export function toFact(
-  credential: Credential,
-  timing: Timing,
-  sighting: Sighting | undefined,
-  nowMs: number,
-): Fact {
-  const { declaration, path, label, algorithm, bits, publicFingerprint, encrypted, revoked } = credential
+/**
+ * The ledger's line on one credential. Times are absolute, in ISO 8601 and UTC: an age would make every line
+ * a changed one at every run.
+ */
+export function toFact(credential: Credential, timing: Timing, sighting: Sighting | undefined): Fact {
+  const { declaration, path, label, algorithm, bits, publicFingerprint, encrypted, revoked, superseded } =
+    credential
   const { name, owner, service, runbook, kind } = declaration
   const changedAtMs = sighting?.changedAtMs ?? undefined
   const data: Record<string, Scalar | undefined> = {
@@ -26,9 +25,9 @@ export function toFact(
     publicFingerprint,
     encrypted,
     revoked,
+    superseded: superseded || undefined,
     since: timing.since,
     setAt: iso(timing.setAtMs),
-    ageSeconds: Math.max(0, Math.floor((nowMs - timing.setAtMs) / 1000)),
     firstSeenAt: iso(sighting?.firstSeenAtMs),
     lastChangedAt: iso(changedAtMs),
     dueAt: iso(timing.dueAtMs),

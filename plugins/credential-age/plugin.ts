@@ -54,7 +54,7 @@ async function check(ctx: CheckContext<Config>): Promise<Report> {
       ...found.blind,
       ...unknown.map(({ subject }) => ({ subject, reason: 'the strength of its kind of key is not known' })),
     ],
-    facts: judged.map(({ credential, timing, sighting }) => toFact(credential, timing, sighting, nowMs)),
+    facts: judged.map(({ credential, timing, sighting }) => toFact(credential, timing, sighting)),
     metrics: judged.flatMap(({ credential, timing }) =>
       credential.superseded ? [] : toMetrics(credential, timing),
     ),

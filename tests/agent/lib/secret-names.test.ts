@@ -95,11 +95,11 @@ test.each([
 })
 
 test('urlPasswords() takes linear time on hostile text', () => {
-  const started = performance.now()
+  const before = process.cpuUsage()
   urlPasswords('://'.repeat(300_000))
   urlPasswords('a'.repeat(1_000_000))
   urlPasswords(`${'x://u:'.repeat(150_000)}@`)
-  expect(performance.now() - started).toBeLessThan(2000)
+  expect(process.cpuUsage(before).user).toBeLessThan(2_000_000)
 })
 
 test.each([

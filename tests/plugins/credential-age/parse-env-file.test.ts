@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import fc from 'fast-check'
 import { parseEnvFile } from '../../../plugins/credential-age/parse-env-file.ts'
 import { temporaryDirectory } from '../../kit/plugin.ts'
-import { run } from './material.ts'
+import { processorClock, run } from './material.ts'
 
 function parse(text: string, keys?: string[]) {
   const { members, problems, skipped } = parseEnvFile(Buffer.from(text), keys)
@@ -128,8 +128,8 @@ test.each([
   [`A_TOKEN=${'://a:b'.repeat(170_000)}`],
   [' '.repeat(1_000_000)],
 ])('parseEnvFile() takes linear time on hostile text', (text) => {
-  const started = performance.now()
+  const spentMs = processorClock()
   const { problems } = parse(text)
   expect(problems.length).toBeLessThanOrEqual(20)
-  expect(performance.now() - started).toBeLessThan(1500)
+  expect(spentMs()).toBeLessThan(1500)
 })

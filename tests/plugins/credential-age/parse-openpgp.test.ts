@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import fc from 'fast-check'
 import { type Member, Unreadable } from '../../../plugins/credential-age/credential.ts'
 import { parseOpenPgpKeys } from '../../../plugins/credential-age/parse-openpgp.ts'
-import { gnuPg } from './material.ts'
+import { gnuPg, processorClock } from './material.ts'
 
 const directory = mkdtempSync(join(tmpdir(), 'reeve-pgp-'))
 const NOW = new Date('2027-03-01T12:00:00Z')
@@ -149,7 +149,7 @@ test('parseOpenPgpKeys() ends soon on a key that is hostile', async () => {
     length.writeUInt32BE(content.length)
     return Buffer.concat([Buffer.from([0xc0 | tag, 0xff]), length, content])
   }
-  const started = performance.now()
+  const spentMs = processorClock()
   const { members, problems } = await parseOpenPgpKeys(
     new Uint8Array(Buffer.concat([packet(6, body), packet(13, Buffer.from('x@example.org'))])),
     NOW,
@@ -159,7 +159,7 @@ test('parseOpenPgpKeys() ends soon on a key that is hostile', async () => {
   const flood = Buffer.concat(Array(2000).fill(exported.forever ?? Buffer.alloc(0)))
   await expect(parseOpenPgpKeys(new Uint8Array(flood), NOW)).rejects.toThrow('more than 200 keys')
   await parseOpenPgpKeys(new Uint8Array(Buffer.alloc(1_000_000, 0xc6)), NOW).catch(() => {})
-  expect(performance.now() - started).toBeLessThan(10_000)
+  expect(spentMs()).toBeLessThan(10_000)
 })
 
 test('the keyring of the test was left with no agent behind', () => {

@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import fc from 'fast-check'
 import { Unreadable } from '../../../plugins/credential-age/credential.ts'
 import { parseSshKeys } from '../../../plugins/credential-age/parse-ssh-key.ts'
-import { bytesOf, run, sshKey } from './material.ts'
+import { bytesOf, processorClock, run, sshKey } from './material.ts'
 
 const directory = mkdtempSync(join(tmpdir(), 'reeve-ssh-'))
 afterAll(() => rmSync(directory, { recursive: true, force: true }))
@@ -151,7 +151,7 @@ test('parseSshKeys() throws nothing but Unreadable, whatever is done to a key', 
     bytesOf(join(directory, `${name}.pub`)),
   ])
   const edits = fc.array(fc.tuple(fc.nat(), fc.integer({ min: 0, max: 255 })), { minLength: 1, maxLength: 6 })
-  const started = performance.now()
+  const spentMs = processorClock()
   fc.assert(
     fc.property(fc.nat({ max: originals.length - 1 }), edits, fc.nat(), (which, changes, cut) => {
       const bytes = Uint8Array.from(originals[which] ?? [])
@@ -165,7 +165,7 @@ test('parseSshKeys() throws nothing but Unreadable, whatever is done to a key', 
     }),
     { seed: 5, numRuns: 1500 },
   )
-  expect(performance.now() - started).toBeLessThan(20_000)
+  expect(spentMs()).toBeLessThan(20_000)
 })
 
 test.each([
@@ -178,11 +178,11 @@ test.each([
   [`ssh-rsa AAAAB3NzaC1yc2E//${'/'.repeat(800_000)}`],
   [`expiry-time="${'1'.repeat(1_000_000)}`],
 ])('parseSshKeys() ends soon on a hostile file', (text) => {
-  const started = performance.now()
+  const spentMs = processorClock()
   try {
     expect(parseSshKeys(Buffer.from(text), true).members).toEqual([])
   } catch (error) {
     expect(error).toBeInstanceOf(Unreadable)
   }
-  expect(performance.now() - started).toBeLessThan(3000)
+  expect(spentMs()).toBeLessThan(3000)
 })

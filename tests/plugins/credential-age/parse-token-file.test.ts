@@ -1,5 +1,6 @@
 import { expect, test } from 'bun:test'
 import { parseTokenFile } from '../../../plugins/credential-age/parse-token-file.ts'
+import { processorClock } from './material.ts'
 
 const parse = (text: string) => parseTokenFile(Buffer.from(text))
 const A = '1f0c'.repeat(16)
@@ -76,7 +77,7 @@ test.each([
   [`# ${'2026-01-'.repeat(125_000)}\ntoken`],
   [`${A}\n`.repeat(15_000)],
 ])('parseTokenFile() takes linear time on hostile text', (text) => {
-  const started = performance.now()
+  const spentMs = processorClock()
   parse(text)
-  expect(performance.now() - started).toBeLessThan(1500)
+  expect(spentMs()).toBeLessThan(1500)
 })

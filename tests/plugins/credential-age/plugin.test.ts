@@ -20,7 +20,7 @@ import type { Report, z } from '../../../agent/contract/mod.ts'
 import type { configSchema } from '../../../plugins/credential-age/config.ts'
 import plugin from '../../../plugins/credential-age/plugin.ts'
 import { pluginUnderTest, temporaryDirectory } from '../../kit/plugin.ts'
-import { certificate, DAY, NOW, run, sshKey } from './material.ts'
+import { certificate, DAY, NOW, processorClock, run, sshKey } from './material.ts'
 
 const keys = mkdtempSync(join(tmpdir(), 'reeve-keys-'))
 afterAll(() => rmSync(keys, { recursive: true, force: true }))
@@ -63,7 +63,6 @@ test('check() takes a value from reminder to overdue to rotated', async () => {
   expect(factOf(first, '/etc/env#API_TOKEN')).toMatchObject({
     kind: 'env-file',
     since: 'mtime',
-    ageSeconds: 0,
     setAt: NOW.toISOString(),
     dueAt: days(90).toISOString(),
   })
@@ -275,9 +274,9 @@ test('check() is blind, not green, about everything that it cannot read', async 
   sshKey(host.path('etc'), 'encrypted', '-t', 'rsa', '-b', '2048', '-m', 'PEM', '-N', 'a passphrase')
   host.write('etc/tokens', `${TOKEN}\n`, NOW)
   host.write('etc/good', `${NEXT}\n`, NOW)
-  const started = performance.now()
+  const spentMs = processorClock()
   const report = await host.check(NOW)
-  expect(performance.now() - started).toBeLessThan(3000)
+  expect(spentMs()).toBeLessThan(3000)
   expect(rulesOf(report)).toEqual(['credential-missing /etc/tokens/below'])
   expect(blindOf(report)).toEqual([
     '/etc/huge: it has 5368709120 bytes; at most 1048576 bytes are read',
@@ -337,9 +336,9 @@ test('check() looks at no more than 2500 credentials and says so', async () => {
     const tokens = Array.from({ length: 100 }, (_, line) => `${TOKEN}-${index}-${line}`)
     host.write(`etc/t${index}`, `${tokens.join('\n')}\n`, NOW)
   }
-  const started = performance.now()
+  const spentMs = processorClock()
   const report = await host.check(NOW)
-  expect(performance.now() - started).toBeLessThan(5000)
+  expect(spentMs()).toBeLessThan(5000)
   expect(report.coverage?.examined).toBe(2500)
   expect(report.blind?.at(-1)?.reason).toContain('more than 2500 credentials')
   expect(Buffer.byteLength(JSON.stringify(report.memory))).toBeLessThan(1_000_000)
