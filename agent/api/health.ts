@@ -23,8 +23,10 @@ export const healthRoutes: Route[] = [
     },
     handle({ c, deps }) {
       const { ready, reasons } = deps.readiness()
-      if (ready) return c.json({ status: 'pass' })
-      throw new ProblemError('not-ready', reasons.join('; ') || 'not started yet', { members: { reasons } })
+      if (ready) return c.json({ status: 'pass', ready })
+      throw new ProblemError('not-ready', reasons.join('; ') || 'not started yet', {
+        members: { ready, reasons },
+      })
     },
   }),
 ]

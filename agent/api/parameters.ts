@@ -2,7 +2,7 @@ import { z } from 'zod'
 import { parseDuration } from '../lib/duration.ts'
 
 export const DEFAULT_LIMIT = 50
-export const MAX_LIMIT = 500
+export const MAX_LIMIT = 1000
 
 /** `limit` of a list. */
 export function limitParameter() {

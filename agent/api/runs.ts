@@ -24,8 +24,10 @@ export function presentRun(run: Run) {
 }
 
 export function presentRunDetail(deps: ApiDeps, run: Run) {
+  const live = deps.running().find((candidate) => candidate.runId === run.id)
   return present('RunDetail', {
     ...presentRun(run),
+    progress: live?.progress ?? null,
     transitions: listTransitions(deps.store, run.id, TRANSITIONS_OF_A_RUN),
     artifacts: listArtifacts(deps.store, { runId: run.id, limit: ARTIFACTS_OF_A_RUN }),
   })

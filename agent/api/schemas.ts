@@ -24,6 +24,12 @@ function build() {
     .describe('Give it as `cursor` to get the next page; null when this is the last')
   const blind = z.array(z.object({ subject: z.string(), reason: z.string() }))
 
+  const progress = z.object({
+    done: z.number(),
+    total: z.number().describe('0 when unknown'),
+    label: z.string(),
+  })
+
   const Status = z.object({
     state: state.describe('The most urgent state of all jobs'),
     headline: z.string().describe('The same in two or three words'),
@@ -71,9 +77,7 @@ function build() {
       .object({
         runId: id,
         startedAt: instant,
-        progress: z
-          .object({ done: z.number(), total: z.number().describe('0 when unknown'), label: z.string() })
-          .nullable(),
+        progress: progress.nullable(),
       })
       .nullable(),
   })
@@ -140,6 +144,7 @@ function build() {
   })
   return {
     Health: z.object({ status: z.literal('pass') }),
+    Readiness: z.object({ status: z.literal('pass'), ready: z.literal(true) }),
     Status,
     Job,
     JobDetail: z.object({
@@ -151,6 +156,7 @@ function build() {
     Run,
     RunDetail: z.object({
       ...Run.shape,
+      progress: progress.nullable().describe('While it goes on'),
       blind: blind.describe('What could not be examined'),
       transitions: z.array(
         z.object({

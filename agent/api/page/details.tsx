@@ -1,3 +1,4 @@
+/** @jsxImportSource hono/jsx */
 import { Findings } from './findings.tsx'
 import { Alerts, Audit, Runs } from './history.tsx'
 import { Jobs } from './jobs.tsx'

@@ -1,3 +1,4 @@
+/** @jsxImportSource hono/jsx */
 import type { Severity } from '../../contract/report.ts'
 import type { StoredFinding } from '../../store/read-findings.ts'
 import { Badge, Datum, inWords, Literal, plural, Time, Verbatim } from './parts.tsx'
@@ -73,7 +74,7 @@ function FindingItem({ finding, now }: { finding: StoredFinding; now: number }) 
             ))}
             {finding.references.length > 0 && (
               <div>
-                <dt>references</dt>
+                <dt>References</dt>
                 <dd>{finding.references.join(', ')}</dd>
               </div>
             )}

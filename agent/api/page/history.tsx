@@ -1,3 +1,4 @@
+/** @jsxImportSource hono/jsx */
 import { formatDuration } from '../../lib/duration.ts'
 import type { listAudit } from '../../store/audit.ts'
 import type { Run } from '../../store/read-runs.ts'
@@ -64,7 +65,7 @@ function RunRow({ run, now }: { run: Run; now: number }) {
       <td data-label="Took">{run.durationMs === null ? '–' : formatDuration(run.durationMs)}</td>
       <td data-label="Examined">
         {run.examined}
-        {run.blind.length > 0 && <span class="sub">{run.blind.length} could not be</span>}
+        {run.blind.length > 0 && <span class="sub">{run.blind.length} blind</span>}
       </td>
       <td data-label="Found">{run.findingCount}</td>
       <td data-label="Asked for by">

@@ -1,3 +1,4 @@
+/** @jsxImportSource hono/jsx */
 import { formatDuration } from '../../lib/duration.ts'
 import type { DescribedJob } from '../jobs.ts'
 import { isConfined } from '../status.ts'
@@ -12,7 +13,7 @@ export function Jobs({ jobs, mayRun, now }: { jobs: DescribedJob[]; mayRun: bool
       {jobs.length === 0 ? (
         <p class="empty">No job is configured.</p>
       ) : (
-        <table class="stack">
+        <table class="stack jobs">
           <thead>
             <tr>
               <th scope="col">State</th>
@@ -21,7 +22,6 @@ export function Jobs({ jobs, mayRun, now }: { jobs: DescribedJob[]; mayRun: bool
               <th scope="col">Last complete look</th>
               <th scope="col">Next run</th>
               <th scope="col">Mode</th>
-              <th scope="col">Confined by</th>
               {mayRun && (
                 <th scope="col">
                   <span class="unseen">Actions</span>
@@ -59,10 +59,12 @@ function JobRow({ job, mayRun, now }: { job: DescribedJob; mayRun: boolean; now:
       </td>
       <td data-label="Next run">
         <Time at={job.nextRunAt} now={now} never="not planned" />
-        <span class="sub">{job.schedule}</span>
+        <span class="sub">
+          <code>{job.schedule}</code>
+        </span>
       </td>
-      <td data-label="Mode">{job.mode}</td>
-      <td data-label="Confined by">
+      <td data-label="Mode">
+        {job.mode}
         <Confinement sandbox={job.sandbox} />
       </td>
       {mayRun && <td class="action">{job.enabled && job.refused === null && <RunNow job={job} />}</td>}
@@ -103,9 +105,18 @@ function LastRun({ job, now }: { job: DescribedJob; now: number }) {
 }
 
 function Confinement({ sandbox }: { sandbox: string | null }) {
-  if (sandbox === null) return <span class="none">not known yet</span>
-  if (isConfined(sandbox)) return <span>{sandbox}</span>
-  return <Badge tone="attention" words={`${sandbox}: not confined`} />
+  if (sandbox === null) return <span class="sub">not known yet if confined</span>
+  if (isConfined(sandbox))
+    return (
+      <span class="sub" title={sandbox}>
+        confined
+      </span>
+    )
+  return (
+    <span class="sub">
+      <Badge tone="attention" words="not confined" />
+    </span>
+  )
 }
 
 function RunNow({ job }: { job: DescribedJob }) {

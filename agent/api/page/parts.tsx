@@ -1,3 +1,4 @@
+/** @jsxImportSource hono/jsx */
 import { formatBytes } from '../../lib/bytes.ts'
 import { formatDuration } from '../../lib/duration.ts'
 import { printablePath } from '../../lib/path.ts'
@@ -67,7 +68,7 @@ const SHAPES: Record<Tone, string> = {
   attention: 'M8 1 15.5 14.5H.5Zm-.9 4.6v4.6h1.8V5.6Zm0 5.7V13h1.8v-1.7Z',
   bad: 'M5.1 1h5.8L15 5.1v5.8L10.9 15H5.1L1 10.9V5.1Zm.5 3.4L4.4 5.6 6.8 8l-2.4 2.4 1.2 1.2L8 9.2l2.4 2.4 1.2-1.2L9.2 8l2.4-2.4-1.2-1.2L8 6.8Z',
   unknown:
-    'M8 .5 15.5 8 8 15.5.5 8Zm-2.6 6h1.7c0-.6.4-1 1-1s.9.3.9.8-.3.7-.8 1c-.8.5-1 .9-1 1.9h1.6c0-.5.2-.7.8-1.1.7-.5 1.1-1 1.1-1.8C10.7 4.9 9.7 4 8.1 4 6.5 4 5.4 5 5.4 6.5Zm1.7 3.6v1.7h1.7v-1.7Z',
+    'M3 1h10a2 2 0 0 1 2 2v10a2 2 0 0 1-2 2H3a2 2 0 0 1-2-2V3a2 2 0 0 1 2-2Zm2.2 5.4h1.7c0-.7.4-1.1 1.1-1.1.6 0 1 .3 1 .9s-.3.8-.9 1.2c-.8.5-1.1 1-1.1 2h1.7c0-.5.2-.8.9-1.2.8-.5 1.2-1.1 1.2-2C10.8 4.7 9.7 3.8 8.1 3.8 6.4 3.8 5.2 4.8 5.2 6.4Zm1.7 3.9v1.8h1.8v-1.8Z',
   quiet: 'M8 1a7 7 0 1 0 0 14A7 7 0 0 0 8 1ZM4.5 7.1h7v1.8h-7Z',
 }
 
@@ -95,33 +96,44 @@ export function BigShape({ tone }: { tone: Tone }) {
 
 /** One of the things that plugins report as name and value, by the unit that its name ends in. */
 export function Datum({ name, value, now }: { name: string; value: unknown; now: number }) {
-  if (value === null || value === undefined)
-    return <span class="none">{/At$/.test(name) ? 'never' : 'unknown'}</span>
+  if (value === undefined) return <span class="none">–</span>
+  if (value === null) return <span class="none">{/At$/.test(name) ? 'never' : 'unknown'}</span>
   if (typeof value === 'boolean') return <>{value ? 'yes' : 'no'}</>
   if (typeof value === 'number') {
-    if (/At(Ms)?$/.test(name) && isMoment(value)) return <Time at={value} now={now} />
+    if (/At(Ms)?$/.test(name) && isMoment(value)) return <Dated at={value} now={now} />
     if (/Ms$/.test(name)) return <>{formatDuration(value)}</>
     if (/bytes$/i.test(name)) return <>{formatBytes(value)}</>
     return <>{value}</>
   }
   const text = String(value)
   if (/^\d{4}-\d{2}-\d{2}T[\d:.]+Z$/.test(text) && isMoment(Date.parse(text))) {
-    return <Time at={Date.parse(text)} now={now} />
+    return <Dated at={Date.parse(text)} now={now} />
   }
   return <Literal text={text} />
+}
+
+/** A moment that is worth a date, too: when something expires or was proven. */
+function Dated({ at, now }: { at: number; now: number }) {
+  return (
+    <>
+      <Time at={at} now={now} />
+      <span class="sub">{new Date(at).toISOString().slice(0, 10)}</span>
+    </>
+  )
 }
 
 function isMoment(milliseconds: number): boolean {
   return Math.abs(milliseconds) <= 8.64e15
 }
 
-/** "lastProvenAt" → "last proven", "credential-age" → "credential age". */
+/** "lastProvenAt" → "Last proven", "credential-age" → "Credential age", "sizeBytes" → "Size". */
 export function inWords(name: string): string {
-  return name
-    .replace(/(At|Ms)$/, '')
+  const words = name
+    .replace(/(?<=.)(At|Ms|Bytes)$/, '')
     .replaceAll(/[-_]/g, ' ')
     .replaceAll(/([a-z0-9])([A-Z])/g, '$1 $2')
     .toLowerCase()
+  return words.charAt(0).toUpperCase() + words.slice(1)
 }
 
 export function plural(count: number, one: string, many = `${one}s`): string {

@@ -1,3 +1,4 @@
+/** @jsxImportSource hono/jsx */
 import { formatBytes } from '../../lib/bytes.ts'
 import type { StoredArtifact, StoredFact } from '../../store/read-inventory.ts'
 import { Datum, inWords, Literal, Time } from './parts.tsx'

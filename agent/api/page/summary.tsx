@@ -1,3 +1,4 @@
+/** @jsxImportSource hono/jsx */
 import { JOB_STATES } from '../../store/status.ts'
 import type { StatusSummary } from '../status.ts'
 import { JOB_WORDS } from '../words.ts'
@@ -109,6 +110,7 @@ export function SignIn({ stranger }: { stranger: boolean }) {
       <form method="post" action="/sign-in">
         <label for="token">Token</label>
         <div class="row">
+          <input hidden type="text" name="username" value="reeve" autocomplete="username" />
           <input
             id="token"
             name="token"

@@ -65,6 +65,7 @@ export function testHost(options: { filled?: boolean; api?: Partial<Config['api'
       asked.push({ job, actor })
       return Promise.resolve(runFor(store, jobs, job, actor, clock.now))
     },
+    reload: () => Promise.resolve(null),
     readiness: () => ({ ready: true, reasons: [] }),
     version: '0.1.0-test',
     startedAt: NOW - DAY,
