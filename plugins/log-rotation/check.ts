@@ -1,0 +1,83 @@
+import type { CheckContext, Fact, Metric, Report } from '../../agent/contract/mod.ts'
+import { type Config, type LogSet, timeZoneOf } from './config.ts'
+import { planFindings, settleFindings, surveyFindings } from './findings.ts'
+import { planLog } from './plan.ts'
+import { keepClocks, pendingSets, readState, type State, writeState } from './state.ts'
+import { type SurveyedLog, survey } from './survey.ts'
+
+export async function checkLogs(ctx: CheckContext<Config>): Promise<Report> {
+  const state = readState(ctx.state, ctx.stateDir)
+  const found = survey(ctx.host, ctx.config.sets, pendingSets(state))
+  const now = ctx.now.getTime()
+  const timeZone = timeZoneOf(ctx.config)
+  const paths = found.logs.filter((log) => log.stat).map((log) => log.path)
+  if (keepClocks(state, paths, now)) writeState(ctx.state, ctx.stateDir, state)
+
+  const plans = found.logs.map((log) => planLog(log, state, now, timeZone))
+  return {
+    findings: [
+      ...surveyFindings(found),
+      ...plans.flatMap(planFindings),
+      ...settleFindings(ctx.config.sets, state),
+    ],
+    blind: found.blind,
+    facts: found.logs.map((log) => factOf(log, state)),
+    metrics: ctx.config.sets.flatMap((set) => metricsOf(set, found.logs, state)),
+    coverage: { examined: found.logs.length, skipped: 0 },
+  }
+}
+
+function factOf(log: SurveyedLog, state: State): Fact {
+  const clock = state.clocks[log.path]
+  const oldest = Math.min(...log.generations.map((generation) => generation.stat.mtimeMs))
+  return {
+    kind: 'log',
+    subject: log.path,
+    data: {
+      set: log.set.name,
+      bytes: log.stat?.size ?? null,
+      generations: log.generations.length,
+      archivedBytes: log.generations.reduce((sum, generation) => sum + generation.stat.size, 0),
+      lastRotation: isoTime(clock?.rotatedMs),
+      clockSince: isoTime(clock?.sinceMs),
+      oldestGeneration: Number.isFinite(oldest) ? isoTime(oldest) : null,
+    },
+  }
+}
+
+function isoTime(timeMs: number | null | undefined): string | null {
+  return typeof timeMs === 'number' ? new Date(timeMs).toISOString() : null
+}
+
+function metricsOf(set: LogSet, all: SurveyedLog[], state: State): Metric[] {
+  const logs = all.filter((log) => log.set === set)
+  const labels = { set: set.name }
+  const sizes = logs.map((log) => log.stat?.size ?? 0)
+  const generations = logs.flatMap((log) => log.generations)
+  const rotations = logs.flatMap((log) => state.clocks[log.path]?.rotatedMs ?? [])
+  const metrics: Metric[] = [
+    { name: 'logs', value: logs.length, labels, help: 'Logs of the set' },
+    { name: 'logs_bytes', value: sum(sizes), labels, help: 'Size of the logs, without their generations' },
+    { name: 'logs_largest_bytes', value: Math.max(0, ...sizes), labels, help: 'Size of the largest log' },
+    { name: 'logs_generations', value: generations.length, labels, help: 'Rotated logs that are kept' },
+    {
+      name: 'logs_archived_bytes',
+      value: sum(generations.map((generation) => generation.stat.size)),
+      labels,
+      help: 'Size of the rotated logs that are kept',
+    },
+  ]
+  if (rotations.length > 0) {
+    metrics.push({
+      name: 'logs_last_rotation_timestamp_seconds',
+      value: Math.max(...rotations) / 1000,
+      labels,
+      help: 'When a log of the set was rotated last',
+    })
+  }
+  return metrics
+}
+
+function sum(values: number[]): number {
+  return values.reduce((total, value) => total + value, 0)
+}

@@ -1,0 +1,83 @@
+import { type DueRule, judgeDue } from './due.ts'
+import { type Generation, planCompression, planRetention, planUnlinks, sameFile } from './generation.ts'
+import type { Pending, State } from './state.ts'
+import type { SurveyedLog } from './survey.ts'
+
+/** What is to be done about one log. Made by check for its findings, and by apply again before each step. */
+export interface LogPlan {
+  log: SurveyedLog
+  /** Why nothing may be done. */
+  refusal: { rule: 'log-unsafe' | 'name-collision'; reason: string } | undefined
+  /** What a cut-off run left; everything else has to wait for it. */
+  unfinished: string | undefined
+  /** afterRotate failed for this log, and has to succeed before its newest generation is touched. */
+  failure: string | undefined
+  /** Why the log has to be rotated. */
+  due: string | undefined
+  compress: Generation[]
+  /** Its newest generation is still open for writing. */
+  held: boolean
+  expired: { generation: Generation; reason: 'keep' | 'maxAge' }[]
+}
+
+/** How far the rename of a log came that was the file `identity`. */
+export function judgeRename(
+  log: Pick<SurveyedLog, 'stat' | 'generations'>,
+  identity: Pick<Pending, 'dev' | 'ino'>,
+): 'not-begun' | 'linked' | 'renamed' {
+  if (!log.stat || !sameFile(log.stat, identity)) return 'renamed'
+  return log.generations.some((generation) => sameFile(generation.stat, identity)) ? 'linked' : 'not-begun'
+}
+
+/** Pure: what the host, the state and the configuration together ask for. */
+export function planLog(log: SurveyedLog, state: State, now: number, timeZone: string): LogPlan {
+  const plan: LogPlan = {
+    log,
+    refusal: undefined,
+    unfinished: undefined,
+    failure: undefined,
+    due: undefined,
+    compress: [],
+    held: false,
+    expired: [],
+  }
+  if (log.unsafe) plan.refusal = { rule: 'log-unsafe', reason: log.unsafe }
+  else if (log.obstacle) {
+    plan.refusal = { rule: 'name-collision', reason: `"${log.obstacle}" is in the way and is no file` }
+  }
+  if (plan.refusal) return plan
+  const pending = state.pending[log.path]
+  plan.unfinished = describeUnfinished(log, pending)
+  if (plan.unfinished) return plan
+
+  plan.failure = pending?.failure ?? undefined
+  const clock = state.clocks[log.path]
+  const settled = log.generations.filter(({ stat }) => !pending || !sameFile(stat, pending))
+  plan.held = pending?.phase === 'held'
+  plan.compress = planCompression(settled, log.set)
+  plan.expired = planRetention(log.generations, log.set, now).filter(({ generation }) =>
+    settled.includes(generation),
+  )
+  if (log.stat && !plan.failure && !plan.held) {
+    plan.due = judgeDue(dueRule(log), log.stat.size, clock, now, timeZone)
+  }
+  return plan
+}
+
+function dueRule({ set }: SurveyedLog): DueRule {
+  return { interval: set.interval, size: set.size, minSize: set.minSize, notIfEmpty: set.notIfEmpty }
+}
+
+function describeUnfinished(log: SurveyedLog, pending: Pending | undefined): string | undefined {
+  if (log.leftovers.length > 0) return 'a temporary file of a run that was cut off is left'
+  if (planUnlinks(log.generations).length > 0) return 'a generation was cut off while it was renamed'
+  if (log.stat && judgeRename(log, log.stat) === 'linked') return 'it has the name of its generation, too'
+  if (!pending || pending.failure !== null) return undefined
+  if (pending.phase === 'rename') {
+    return judgeRename(log, pending) === 'renamed'
+      ? 'it was renamed, and nothing after that was done'
+      : undefined
+  }
+  if (pending.phase === 'settle') return 'its writer was not told yet to reopen it'
+  return pending.phase === 'prove' ? 'its generation is not proven yet' : undefined
+}

@@ -1,0 +1,63 @@
+import { definePlugin, type Permissions } from '../../agent/contract/mod.ts'
+import { checkLogs } from './check.ts'
+import { type Config, configSchema, directoryOf, listBaseOf } from './config.ts'
+
+export default definePlugin({
+  name: 'log-rotation',
+  summary: 'Rotates logs so that no line is lost, and proves what each archive holds',
+  defaults: { schedule: '*/5 * * * *', timeout: '1h' },
+  rules: {
+    'rotation-due': { means: 'A log has reached its size or its interval', severity: 'info' },
+    'rotation-unfinished': { means: 'A rotation was cut off and is to be completed', severity: 'warning' },
+    'rotation-failed': { means: 'A log could not be rotated; it is as it was', severity: 'warning' },
+    'after-rotate-failed': {
+      means: 'The program that makes the writers reopen their logs did not succeed',
+      severity: 'warning',
+    },
+    'writer-not-reopened': { means: 'A rotated log is still open for writing', severity: 'warning' },
+    'compression-due': { means: 'A rotated log is to be compressed', severity: 'info' },
+    'compression-failed': { means: 'A rotated log could not be compressed or proven', severity: 'warning' },
+    'retention-exceeded': { means: 'A rotated log is kept for no longer', severity: 'info' },
+    'removal-failed': { means: 'A rotated log that is to go could not be removed', severity: 'warning' },
+    'log-missing': { means: 'A configured log does not exist', severity: 'warning' },
+    'log-unsafe': {
+      means: 'A log is a link, has several names, or lies where others could exchange it',
+      severity: 'warning',
+    },
+    'name-collision': {
+      means: 'What is no file has the name that a rotated log would get',
+      severity: 'warning',
+    },
+    'log-in-two-sets': { means: 'Two sets match the same log', severity: 'warning' },
+  },
+  config: configSchema,
+  permissions,
+  check: checkLogs,
+  apply: async (ctx) => (await import('./apply.ts')).applyRotation(ctx),
+})
+
+/** In a directory of another user: to look, to read the log, to see who writes, to create its successor. */
+const OTHER_USERS = ['CAP_CHOWN', 'CAP_DAC_OVERRIDE', 'CAP_DAC_READ_SEARCH', 'CAP_FOWNER', 'CAP_LEASE']
+
+function permissions(config: Config): { check: Omit<Permissions, 'write'>; apply: Permissions } {
+  const paths = config.sets.flatMap((set) => set.paths)
+  const list = [...new Set(paths.map(listBaseOf))]
+  const programs = config.sets.flatMap(({ afterRotate, afterRotatePermissions }) =>
+    afterRotate ? [{ argv: afterRotate, needs: afterRotatePermissions ?? {} }] : [],
+  )
+  const needed = <K extends 'list' | 'read' | 'write' | 'net' | 'env' | 'capabilities'>(key: K) => [
+    ...new Set(programs.flatMap(({ needs }) => needs[key] ?? [])),
+  ]
+  return {
+    check: { list, capabilities: ['CAP_DAC_READ_SEARCH'] },
+    apply: {
+      list: [...list, ...needed('list')],
+      read: needed('read'),
+      write: [...new Set([...paths.map(directoryOf), ...needed('write')])],
+      net: needed('net'),
+      run: programs.map(({ argv }) => argv),
+      env: needed('env'),
+      capabilities: [...new Set([...OTHER_USERS, ...needed('capabilities')])],
+    },
+  }
+}

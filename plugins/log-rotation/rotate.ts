@@ -1,0 +1,204 @@
+import { describeError, errnoOf, type FileSink, type HostDirectory } from '../../agent/contract/mod.ts'
+import type { LogSet } from './config.ts'
+import { generationPath, leftoverPath, planShifts, sameFile } from './generation.ts'
+import type { LogPlan } from './plan.ts'
+import type { Session } from './session.ts'
+import type { SurveyedLog } from './survey.ts'
+import { copyAndTruncate } from './truncate.ts'
+
+const FAILED_REMEDY =
+  'The log and its generations are as complete as before; correct the cause, the next run tries again'
+
+/** Rotates what is due. Whatever fails is reported and not recorded as done. */
+export function rotateDue(session: Session): void {
+  const plans = session.plans(session.ctx.now.getTime())
+  const due = plans.filter(({ log, due }) => due && session.wants('rotation-due', log.path))
+  rotateByRename(
+    session,
+    due.filter(({ log }) => log.set.method === 'create'),
+  )
+  for (const { log } of due.filter((plan) => plan.log.set.method === 'copytruncate')) {
+    session.ctx.signal.throwIfAborted()
+    attempt(session, log, () => {
+      copyAndTruncate(session.directory(log.directory), log, session.ctx.signal)
+      recordRotation(session, log, session.ctx.now.getTime())
+      session.saveState()
+    })
+  }
+}
+
+/**
+ * Renames many logs with a handful of fsyncs: the intention is durable first, then all is renamed, then each
+ * directory is synced once, then it is recorded as done. Who comes after a crash tells by the inode of each
+ * log how far it came.
+ */
+function rotateByRename(session: Session, plans: LogPlan[]): void {
+  if (plans.length === 0) return
+  const startedMs = session.ctx.now.getTime()
+  for (const { log } of plans) {
+    if (!log.stat) continue
+    const { dev, ino } = log.stat
+    session.state.pending[log.path] = {
+      set: log.set.name,
+      phase: 'rename',
+      startedMs,
+      dev,
+      ino,
+      failure: null,
+    }
+  }
+  session.saveState()
+  const done: SurveyedLog[] = []
+  for (const { log } of plans) {
+    if (session.ctx.signal.aborted) break
+    const renamed = attempt(session, log, () => renameLog(session.directory(log.directory), log))
+    if (renamed) done.push(log)
+    else delete session.state.pending[log.path]
+  }
+  for (const directory of new Set(plans.map(({ log }) => log.directory))) {
+    session.directory(directory).syncDirectory(directory)
+  }
+  for (const log of done) recordRotation(session, log, startedMs)
+  session.saveState()
+  session.ctx.signal.throwIfAborted()
+}
+
+function attempt(session: Session, log: SurveyedLog, action: () => void): boolean {
+  try {
+    action()
+    return true
+  } catch (error) {
+    session.ctx.signal.throwIfAborted()
+    const reason = describeError(error)
+    session.fail('rotation-failed', log.path, `${log.path} was not rotated: ${reason}`, FAILED_REMEDY)
+    return false
+  }
+}
+
+/** Keeps that a log was rotated, and what has still to be done for it. */
+export function recordRotation(session: Session, log: SurveyedLog, rotatedMs: number): void {
+  session.state.clocks[log.path] = { sinceMs: rotatedMs, rotatedMs }
+  const newest = session.directory(log.directory).stat(generationPath(log.path, 1))
+  if (newest) {
+    session.state.pending[log.path] = {
+      set: log.set.name,
+      phase: log.set.afterRotate ? 'settle' : 'prove',
+      startedMs: rotatedMs,
+      dev: newest.dev,
+      ino: newest.ino,
+      failure: null,
+    }
+  } else delete session.state.pending[log.path]
+  session.touched.add(log.path)
+  session.ctx.log.info('rotated a log', { log: log.path, method: log.set.method })
+}
+
+/**
+ * Makes room, gives the log its second name, and puts a new empty log over the first one. The log's name is
+ * never missing, and what cannot be done is found out before anything of the log has changed.
+ */
+function renameLog(directory: HostDirectory, log: SurveyedLog): void {
+  assertUnchanged(directory, log)
+  for (const { from, to } of planShifts(log.path, log.generations)) {
+    directory.rename(from, to, { durable: false })
+  }
+  const target = generationPath(log.path, 1)
+  const sink = createLog(directory, log, true)
+  try {
+    if (linkWherePossible(directory, log.path, target)) sink.commit({ durable: false })
+    else {
+      sink.abort()
+      renameWithoutLink(directory, log, target)
+    }
+  } catch (error) {
+    const [first, second] = [directory.stat(log.path), directory.stat(target)]
+    if (first && second && sameFile(first, second)) directory.remove(target)
+    throw error
+  } finally {
+    sink.abort()
+  }
+}
+
+/** Where there are no hard links, the log's name is missing for an instant. */
+function renameWithoutLink(directory: HostDirectory, log: SurveyedLog, target: string): void {
+  const sink = createLog(directory, log, false)
+  try {
+    directory.rename(log.path, target, { durable: false })
+    try {
+      sink.commit({ durable: false })
+    } catch (error) {
+      if (!directory.stat(log.path)) directory.rename(target, log.path)
+      throw error
+    }
+  } finally {
+    sink.abort()
+  }
+}
+
+/** The second half of `renameLog`, for a log that has the name of its generation already. */
+export function finishRename(directory: HostDirectory, log: SurveyedLog): void {
+  const sink = createLog(directory, log, true)
+  try {
+    sink.commit()
+  } finally {
+    sink.abort()
+  }
+}
+
+/** A new log where there is none any more. A writer that was faster is left alone. */
+export function createMissing(directory: HostDirectory, log: SurveyedLog): void {
+  const sink = createLog(directory, log, false)
+  try {
+    sink.commit()
+  } catch (error) {
+    if (errnoOf(error) !== 'EEXIST') throw error
+  } finally {
+    sink.abort()
+  }
+}
+
+function createLog(directory: HostDirectory, log: SurveyedLog, replace: boolean): FileSink {
+  const model = log.stat ?? log.generations[0]?.stat
+  if (!model) throw new Error(`Cannot create "${log.path}": neither it nor a generation of it is there`)
+  return directory.create(log.path, {
+    temporaryPath: leftoverPath(log.path, 'new'),
+    replace,
+    mode: log.set.mode ?? model.mode,
+    uid: ownerId(directory, log.set) ?? model.uid,
+    gid: groupId(directory, log.set) ?? model.gid,
+  })
+}
+
+function ownerId(directory: HostDirectory, set: LogSet): number | undefined {
+  if (set.owner === undefined) return undefined
+  const uid = directory.userId(set.owner)
+  if (uid === undefined) throw new Error(`Cannot give a log to "${set.owner}": there is no such user`)
+  return uid
+}
+
+function groupId(directory: HostDirectory, set: LogSet): number | undefined {
+  if (set.group === undefined) return undefined
+  const gid = directory.groupId(set.group)
+  if (gid === undefined) throw new Error(`Cannot give a log to the group "${set.group}": there is none`)
+  return gid
+}
+
+/** False where the file system has no hard links. */
+function linkWherePossible(directory: HostDirectory, from: string, to: string): boolean {
+  try {
+    directory.link(from, to)
+    return true
+  } catch (error) {
+    const code = errnoOf(error)
+    if (code !== 'EPERM' && code !== 'EOPNOTSUPP' && code !== 'ENOSYS') throw error
+    return false
+  }
+}
+
+/** The file that was judged safe is still the one under the log's name. */
+export function assertUnchanged(directory: HostDirectory, log: SurveyedLog): void {
+  const now = directory.stat(log.path)
+  if (now && log.stat && sameFile(now, log.stat) && now.type === 'file' && now.nlink === log.stat.nlink)
+    return
+  throw new Error(`Cannot rotate "${log.path}": it was replaced since it was looked at`)
+}

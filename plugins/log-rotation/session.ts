@@ -1,0 +1,56 @@
+import type { ApplyContext, Artifact, Finding, HostDirectory } from '../../agent/contract/mod.ts'
+import { type Config, timeZoneOf } from './config.ts'
+import { type LogPlan, planLog } from './plan.ts'
+import { pendingSets, readState, type State, writeState } from './state.ts'
+import { survey } from './survey.ts'
+
+/** One apply: what it may do, what it did, and its durable state. */
+export class Session {
+  readonly findings: Finding[] = []
+  readonly artifacts: Artifact[] = []
+  /** Logs that this apply rotated or finished: all that follows from it is part of the same job. */
+  readonly touched = new Set<string>()
+  readonly state: State
+  private readonly wanted: Set<string>
+  private readonly directories = new Map<string, HostDirectory>()
+
+  constructor(readonly ctx: ApplyContext<Config>) {
+    this.state = readState(ctx.state, ctx.stateDir)
+    this.wanted = new Set(ctx.findings.map(({ rule, subject }) => `${rule}\0${subject}`))
+  }
+
+  /** Whether the check before asked for it. */
+  wants(rule: string, subject: string): boolean {
+    return this.wanted.has(`${rule}\0${subject}`)
+  }
+
+  /** The plans of all logs as they are now. */
+  plans(now: number): LogPlan[] {
+    const { host, config } = this.ctx
+    const { logs } = survey(host, config.sets, pendingSets(this.state))
+    return logs.map((log) => planLog(log, this.state, now, timeZoneOf(config)))
+  }
+
+  /** A directory by its handle, opened once. */
+  directory(path: string): HostDirectory {
+    let directory = this.directories.get(path)
+    if (!directory) {
+      directory = this.ctx.host.openDirectory(path)
+      this.directories.set(path, directory)
+    }
+    return directory
+  }
+
+  saveState(): void {
+    writeState(this.ctx.state, this.ctx.stateDir, this.state)
+  }
+
+  fail(rule: string, subject: string, summary: string, remedy: string): void {
+    this.findings.push({ rule, subject, severity: 'warning', summary: summary.slice(0, 2000), remedy })
+    this.ctx.log.warn('could not finish a rotation', { rule, subject, summary })
+  }
+
+  close(): void {
+    for (const directory of this.directories.values()) directory.close()
+  }
+}
