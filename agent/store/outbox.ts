@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto'
 import {
+  type AnyColumn,
   and,
   asc,
   count,
@@ -71,7 +72,7 @@ export function enqueue(store: Store, messages: NewMessage[], now: number): void
       .where(
         and(
           eq(outbox.channel, message.channel),
-          eq(outbox.state, 'pending'),
+          isPending(outbox.state),
           gt(outbox.messageId, `${stream}_`),
           lt(outbox.messageId, `${stream}\``),
           lt(outbox.id, added.id),
@@ -124,7 +125,7 @@ function deliverable(store: Store, channel: string) {
         .where(
           and(
             eq(earlier.channel, channel),
-            eq(earlier.state, 'pending'),
+            isPending(earlier.state),
             gte(earlier.messageId, stream),
             lt(earlier.messageId, sql`${stream} || '\`'`),
             lt(earlier.id, outbox.id),
@@ -266,6 +267,11 @@ export function pruneOutbox(store: Store, before: number): number {
     .where(and(inArray(outbox.state, ['delivered', 'dead']), lt(outbox.createdAt, before)))
     .returning({ id: outbox.id })
     .all().length
+}
+
+/** With the "+" the search goes by the message id: by the state it would read all that is pending, for each row. */
+function isPending(state: AnyColumn) {
+  return sql`+${state} = 'pending'`
 }
 
 /** Earlier, but never while another process may still be sending it. */
