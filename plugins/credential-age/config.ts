@@ -34,7 +34,10 @@ const common = {
   owner: note.optional().describe('Who rotates it'),
   service: note.optional().describe('The systemd unit to restart after a rotation'),
   runbook: note.optional().describe('Where the steps are written down'),
-  missingOk: z.boolean().default(false).describe('`true`: it is no finding when nothing is there'),
+  missingOk: z
+    .boolean()
+    .default(false)
+    .describe('`true`: it is no finding when the file, or one of its `keys`, is not there'),
 }
 
 const maxMode = (mode: string) =>

@@ -2,6 +2,7 @@ import type { Fact, Metric, Scalar } from '../../agent/contract/mod.ts'
 import type { Credential } from './credential.ts'
 import type { Sighting } from './ledger.ts'
 import type { Timing } from './timing.ts'
+import { iso } from './words.ts'
 
 /**
  * The ledger's line on one credential. Times are absolute, in ISO 8601 and UTC: an age would make every line
@@ -11,7 +12,6 @@ export function toFact(credential: Credential, timing: Timing, sighting: Sightin
   const { declaration, path, label, algorithm, bits, publicFingerprint, encrypted, revoked, superseded } =
     credential
   const { name, owner, service, runbook, kind } = declaration
-  const changedAtMs = sighting?.changedAtMs ?? undefined
   const data: Record<string, Scalar | undefined> = {
     kind,
     path,
@@ -28,10 +28,10 @@ export function toFact(credential: Credential, timing: Timing, sighting: Sightin
     superseded: superseded || undefined,
     since: timing.since,
     setAt: iso(timing.setAtMs),
-    firstSeenAt: iso(sighting?.firstSeenAtMs),
-    lastChangedAt: iso(changedAtMs),
-    dueAt: iso(timing.dueAtMs),
-    expiresAt: iso(timing.expiresAtMs),
+    firstSeenAt: isoOrNone(sighting?.firstSeenAtMs),
+    lastChangedAt: isoOrNone(sighting?.changedAtMs),
+    dueAt: isoOrNone(timing.dueAtMs),
+    expiresAt: isoOrNone(timing.expiresAtMs),
     // Keyed with this host's key: it tells credentials apart and gives no hold to guess them.
     identity: credential.fingerprint,
   }
@@ -53,9 +53,6 @@ export function toMetrics({ subject }: Credential, { dueAtMs, expiresAtMs }: Tim
   ]
 }
 
-const LAST_DATE_MS = 8_640_000_000_000_000
-
-function iso(atMs: number | undefined): string | undefined {
-  if (atMs === undefined) return undefined
-  return new Date(Math.min(Math.max(atMs, -LAST_DATE_MS), LAST_DATE_MS)).toISOString()
+function isoOrNone(atMs: number | null | undefined): string | undefined {
+  return atMs === undefined || atMs === null ? undefined : iso(atMs)
 }

@@ -4,7 +4,7 @@ import type { Credential } from './credential.ts'
 import { type RuleId, rules } from './rules.ts'
 import { quote } from './text.ts'
 import { DAY_MS, reminderReached, type Timing } from './timing.ts'
-import { day, nameOf, replaceRemedy, roughly } from './words.ts'
+import { day, iso, nameOf, replaceRemedy, roughly } from './words.ts'
 
 /** Everything that is wrong with one credential. Pure. */
 export function judgeCredential(
@@ -22,7 +22,7 @@ export function judgeCredential(
     remedy: replaceRemedy(credential),
     references: rules[rule].references,
     ...more,
-    evidence: { ...evidenceOf(credential.declaration), line: credential.line ?? null, ...more.evidence },
+    evidence: { ...evidenceOf(credential.declaration, credential.line), ...more.evidence },
   })
   if (credential.fingerprint === undefined) return [report('credential-empty', 'is empty')]
   if (credential.superseded) return []
@@ -32,7 +32,10 @@ export function judgeCredential(
     findings.push(report('credential-placeholder', 'is a sample value that everybody knows'))
   }
   const weaknesses = weaknessesOf(credential)
-  if (weaknesses.length > 0) findings.push(report('credential-weak', `is weak: ${weaknesses.join(', ')}`))
+  if (weaknesses.length > 0) {
+    const evidence = { algorithm: credential.algorithm ?? null, bits: credential.bits ?? null }
+    findings.push(report('credential-weak', `is weak: ${weaknesses.join(', ')}`, { evidence }))
+  }
   if (timing.disproved) {
     findings.push(
       report('credential-unrotated', `was not rotated as declared: ${timing.disproved}`, {
@@ -40,16 +43,20 @@ export function judgeCredential(
       }),
     )
   }
-  findings.push(
-    ...judgeAge(timing, credential.declaration.remindBefore ?? config.remindBefore, nowMs, report),
-  )
-  findings.push(...judgeExpiry(credential, timing, config, nowMs, report))
+  const reminders = credential.declaration.remindBefore ?? config.remindBefore
+  findings.push(...judgeAge(timing, reminders, nowMs, report))
+  findings.push(...judgeExpiry(credential.validFromMs, timing, reminders, nowMs, report))
   return findings
 }
 
 type Reporter = (rule: RuleId, summary: string, more?: Partial<Finding>) => Finding
 
-function judgeAge(timing: Timing, wanted: number[] | undefined, nowMs: number, report: Reporter): Finding[] {
+function judgeAge(
+  timing: Timing,
+  reminders: number[] | undefined,
+  nowMs: number,
+  report: Reporter,
+): Finding[] {
   const { setAtMs, dueAtMs, since } = timing
   if (dueAtMs === undefined) return []
   const evidence = { since, setAt: day(setAtMs), dueAt: day(dueAtMs) }
@@ -58,7 +65,7 @@ function judgeAge(timing: Timing, wanted: number[] | undefined, nowMs: number, r
     const ages = `is ${atLeast}${roughly(nowMs - setAtMs)} old and was due on ${day(dueAtMs)}`
     return [report('credential-overdue', ages, { evidence })]
   }
-  const step = reminderReached(dueAtMs, setAtMs, wanted, nowMs)
+  const step = reminderReached(dueAtMs, setAtMs, reminders, nowMs)
   if (step === undefined) return []
   return [
     report('credential-due-soon', `has to be rotated by ${day(dueAtMs)}, in ${roughly(dueAtMs - nowMs)}`, {
@@ -69,26 +76,24 @@ function judgeAge(timing: Timing, wanted: number[] | undefined, nowMs: number, r
 }
 
 function judgeExpiry(
-  credential: Credential,
+  validFromMs: number | undefined,
   timing: Timing,
-  config: Pick<Config, 'remindBefore'>,
+  reminders: number[] | undefined,
   nowMs: number,
   report: Reporter,
 ): Finding[] {
-  const { validFromMs, declaration } = credential
   const { expiresAtMs } = timing
   if (expiresAtMs !== undefined && nowMs >= expiresAtMs) {
     const evidence = { expiresAt: day(expiresAtMs) }
     return [report('credential-expired', `expired on ${day(expiresAtMs)}`, { evidence })]
   }
   if (validFromMs !== undefined && nowMs < validFromMs) {
-    const summary = `is not valid before ${new Date(validFromMs).toISOString()}`
+    const summary = `is not valid before ${iso(validFromMs)}`
     const remedy = 'Wait until then, or put the clock of this host right: timedatectl status'
     return [report('credential-not-yet-valid', summary, { remedy })]
   }
   if (expiresAtMs === undefined) return []
-  const wanted = declaration.remindBefore ?? config.remindBefore
-  const step = reminderReached(expiresAtMs, validFromMs ?? timing.setAtMs, wanted, nowMs)
+  const step = reminderReached(expiresAtMs, validFromMs ?? timing.setAtMs, reminders, nowMs)
   if (step === undefined) return []
   return [
     report('credential-expiring', `expires on ${day(expiresAtMs)}, in ${roughly(expiresAtMs - nowMs)}`, {
@@ -183,12 +188,10 @@ export function missingFinding(declaration: Declaration, subject: string): Findi
   }
 }
 
-function evidenceOf({ kind, name, owner, service, runbook }: Declaration): Record<string, Scalar> {
-  return Object.fromEntries(
-    Object.entries({ kind, name, owner, service, runbook }).flatMap(([key, value]) =>
-      value === undefined ? [] : [[key, value]],
-    ),
-  )
+function evidenceOf(declaration: Declaration, line?: number): Record<string, Scalar> {
+  const { kind, name, owner, service, runbook } = declaration
+  const all: [string, Scalar | undefined][] = Object.entries({ kind, name, owner, service, runbook, line })
+  return Object.fromEntries(all.flatMap(([key, value]) => (value === undefined ? [] : [[key, value]])))
 }
 
 function shorten(text: string): string {

@@ -61,11 +61,11 @@ function originOf(credential: Credential, sighting: Sighting | undefined, nowMs:
 export function reminderReached(
   deadlineMs: number,
   startMs: number,
-  wanted: number[] | undefined,
+  reminders: number[] | undefined,
   nowMs: number,
 ): number | undefined {
   const remaining = deadlineMs - nowMs
   // What is renewed at two thirds of its life, as ACME clients do, is renewed in time.
-  const steps = wanted ?? DEFAULT_REMINDERS_MS.filter((step) => step <= (deadlineMs - startMs) / 3)
+  const steps = reminders ?? DEFAULT_REMINDERS_MS.filter((step) => step <= (deadlineMs - startMs) / 3)
   return steps.toSorted((a, b) => a - b).find((step) => remaining <= step)
 }

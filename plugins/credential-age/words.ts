@@ -30,9 +30,16 @@ export function roughly(milliseconds: number): string {
   return `${count} ${unit}${count === 1 ? '' : 's'}`
 }
 
+const LAST_DATE_MS = 8_640_000_000_000_000
+
+/** "2027-03-31T06:30:00.000Z"; the first or last date there is for what a file claims beyond it. */
+export function iso(atMs: number): string {
+  return new Date(Math.min(Math.max(atMs, -LAST_DATE_MS), LAST_DATE_MS)).toISOString()
+}
+
 /** "2027-03-31" */
 export function day(atMs: number): string {
-  return new Date(atMs).toISOString().slice(0, 10)
+  return iso(atMs).replace(/T.*$/, '')
 }
 
 /** How to put another in its place. */

@@ -291,3 +291,11 @@ test.each([
     step === undefined ? undefined : step * DAY,
   )
 })
+
+test('judgeCredential() survives times that no calendar has', () => {
+  const [finding] = judge({ kind: 'ssh-key' }, { expiresAtMs: -1e300 }, seen(1))
+  expect(finding?.rule).toBe('credential-expired')
+  expect(judge({ maxAge: '14500000w' }, {}, seen(1), { remindBefore: '14500000w' })[0]?.rule).toBe(
+    'credential-due-soon',
+  )
+})
