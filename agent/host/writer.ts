@@ -15,16 +15,24 @@ import {
   renameSync,
   rmdirSync,
   unlinkSync,
-  writeSync,
 } from 'node:fs'
 import { basename, dirname } from 'node:path'
-import type { CreateOptions, FileSink, FileStat, HostDirectory, HostWriter } from '../contract/host.ts'
+import type {
+  CreateOptions,
+  FileSink,
+  FileStat,
+  HostDirectory,
+  HostWriter,
+  TreeWriter,
+} from '../contract/host.ts'
 import { errnoOf } from '../lib/errors.ts'
+import { changeMode, changeOwner } from './attributes.ts'
 import { openDirectoryHandle } from './directory.ts'
 import { attempt } from './files.ts'
 import { demand, type Grants } from './grants.ts'
 import { toSystemPath } from './names.ts'
 import { LocalHostReader } from './reader.ts'
+import { LocalTreeWriter, writeAll } from './tree.ts'
 
 /** Changes the host below `root`, within what is granted. Everything is durable when a method returns. */
 export class LocalHostWriter extends LocalHostReader implements HostWriter {
@@ -84,39 +92,31 @@ export class LocalHostWriter extends LocalHostReader implements HostWriter {
     }
   }
 
-  setMode(path: string, expected: FileStat, mode: number): void {
-    demand(this.grants, 'write', path, 'change the mode of')
-    this.withHandle(path, expected, 'change the mode of', (descriptor) => {
-      fchmodSync(descriptor, mode)
-    })
+  setMode(path: string, expected: FileStat, mode: number): FileStat {
+    return this.withParent('change the mode of', path, (parent) => changeMode(parent, path, expected, mode))
   }
 
-  setOwner(path: string, expected: FileStat, uid: number, gid: number): void {
-    demand(this.grants, 'write', path, 'change the owner of')
-    this.withHandle(path, expected, 'change the owner of', (descriptor) => {
-      fchownSync(descriptor, uid, gid)
-    })
+  setOwner(path: string, expected: FileStat, uid: number, gid: number): FileStat {
+    return this.withParent('change the owner of', path, (parent) =>
+      changeOwner(parent, path, expected, uid, gid),
+    )
   }
 
-  private withHandle(
-    path: string,
-    expected: FileStat,
-    verb: string,
-    act: (descriptor: number) => void,
-  ): void {
-    attempt(verb, path, () => {
-      const flags = constants.O_RDONLY | constants.O_NONBLOCK | constants.O_NOFOLLOW
-      const descriptor = openSync(this.real(path), flags)
+  private withParent<T>(verb: string, path: string, act: (parent: number) => T): T {
+    demand(this.grants, 'attributes', path, verb)
+    return attempt(verb, path, () => {
+      const parent = this.openParent(path)
       try {
-        const now = fstatSync(descriptor)
-        if (now.ino !== expected.ino || now.dev !== expected.dev) {
-          throw new Error('it was replaced since it was looked at')
-        }
-        act(descriptor)
+        return act(parent)
       } finally {
-        closeSync(descriptor)
+        closeSync(parent)
       }
     })
+  }
+
+  /** A handle of the directory that an entry is in, opened without following a link. */
+  protected openParent(path: string): number {
+    return openDirectoryHandle(this.root, dirname(path))
   }
 
   rename(from: string, to: string, options: { replace?: boolean; durable?: boolean } = {}): void {
@@ -185,6 +185,13 @@ export class LocalHostWriter extends LocalHostReader implements HostWriter {
     })
   }
 
+  tree(): TreeWriter {
+    return new LocalTreeWriter(
+      (path) => this.real(path),
+      (path, verb) => demand(this.grants, 'write', path, verb),
+    )
+  }
+
   makeDirectory(path: string, mode: number): void {
     demand(this.grants, 'write', path, 'make the directory')
     attempt('make the directory', path, () => {
@@ -238,12 +245,12 @@ class LocalHostDirectory extends LocalHostWriter implements HostDirectory {
     return toSystemPath(`/proc/self/fd/${this.descriptor}/${basename(path)}`)
   }
 
+  protected override openParent(path: string): number {
+    if (dirname(path) !== this.directory) return super.openParent(path)
+    return openDirectoryHandle(`/proc/self/fd/${this.descriptor}/.`, '/')
+  }
+
   close(): void {
     closeSync(this.descriptor)
   }
-}
-
-function writeAll(descriptor: number, chunk: Uint8Array): void {
-  let offset = 0
-  while (offset < chunk.length) offset += writeSync(descriptor, chunk, offset, chunk.length - offset)
 }

@@ -1,0 +1,30 @@
+import { type FileType, globMatcher } from '../../agent/contract/mod.ts'
+import type { Drift } from './compare.ts'
+import { combineRules, type Rule } from './policy.ts'
+
+export type Governs = (path: string, type: FileType, attribute: 'mode' | 'owner' | 'group') => boolean
+
+/**
+ * Tells whether the baseline says what an attribute has to be. Where a rule of the policy speaks of it, the rule
+ * does: else a repair by the one would be drift for the other.
+ */
+export function baselineGoverns(rules: Rule[]): Governs {
+  const matchers = rules.map((rule) => globMatcher([rule.path]))
+  return (path, type, attribute) => {
+    const matching = rules.filter((_, index) => matchers[index]?.(path))
+    if (matching.length === 0) return true
+    const wanted = combineRules(matching, type)
+    const spokenOf = { mode: wanted.mode, owner: wanted.uids, group: wanted.gids }
+    return spokenOf[attribute] === undefined
+  }
+}
+
+/** A difference without what the policy answers for; undefined when nothing is left of it. */
+export function withoutGoverned(drift: Drift, governs: Governs): Drift | undefined {
+  if (drift.kind !== 'changed') return drift
+  const { path, type } = drift.after
+  const attributes = drift.attributes.filter(
+    (attribute) => attribute === 'type' || attribute === 'size' || governs(path, type, attribute),
+  )
+  return attributes.length > 0 ? { ...drift, attributes } : undefined
+}

@@ -1,0 +1,32 @@
+import { expandBraces, globBase, isGlob, isWithin, type Permissions } from '../../agent/contract/mod.ts'
+import type { Config, RuleConfig, TreeConfig } from './config.ts'
+
+/** Pure: what a job of this configuration may touch. File contents are never read. */
+export function permissions(config: Config): { check: Permissions; apply: Permissions } {
+  const list = listedDirectories(config.rules, config.trees)
+  const repaired = [
+    ...config.rules.flatMap((rule) => expandBraces(rule.path).map(globBase)),
+    ...config.trees.filter((tree) => tree.repair).map((tree) => tree.path),
+  ]
+  return {
+    check: { list, capabilities: ['CAP_DAC_READ_SEARCH'] },
+    apply: {
+      list,
+      attributes: outermost(repaired),
+      // Without CAP_FSETID the kernel drops setgid of what belongs to a group that this process is not in.
+      capabilities: ['CAP_DAC_READ_SEARCH', 'CAP_FOWNER', 'CAP_CHOWN', 'CAP_FSETID'],
+    },
+  }
+}
+
+/** The directories whose names are read: trees, and where patterns begin. A plain path needs none. */
+export function listedDirectories(rules: RuleConfig[], trees: TreeConfig[]): string[] {
+  const patterns = rules.flatMap((rule) => expandBraces(rule.path)).filter(isGlob)
+  return outermost([...patterns.map(globBase), ...trees.map((tree) => tree.path)])
+}
+
+/** Without those that lie within another. */
+function outermost(paths: string[]): string[] {
+  const unique = [...new Set(paths)].sort()
+  return unique.filter((path) => !unique.some((other) => other !== path && isWithin(other, path)))
+}

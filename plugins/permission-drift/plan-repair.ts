@@ -1,0 +1,65 @@
+import type { Entry } from '../../agent/contract/mod.ts'
+import type { Wanted } from './policy.ts'
+
+export interface Attributes {
+  mode: number
+  uid: number
+  gid: number
+}
+
+export type Step = { change: 'mode'; mode: number } | { change: 'owner'; uid: number; gid: number }
+
+type Subject = Pick<Entry, 'type' | 'mode' | 'uid' | 'gid'>
+
+const SET_ID = 0o6000
+
+/** What a repair makes of an entry so that it comes as near to the policy as it may. */
+export function repairByPolicy(entry: Subject, wanted: Wanted): Attributes {
+  const uid = pick(entry.uid, wanted.uids)
+  const gid = pick(entry.gid, wanted.gids)
+  const mayWiden = wanted.mode?.kind === 'exact' && wanted.mode.mayWiden
+  if (wanted.mode && mayWiden) return { uid, gid, mode: wanted.mode.bits }
+  return { uid, gid, mode: narrow(entry, uid, gid, wanted.mode?.bits) }
+}
+
+/** What a repair makes of an entry that differs from its baseline: its owner of then, no permission more than now. */
+export function repairByBaseline(
+  entry: Subject,
+  before: Attributes,
+  governs: (attribute: 'mode' | 'owner' | 'group') => boolean,
+): Attributes {
+  const uid = governs('owner') ? before.uid : entry.uid
+  const gid = governs('group') ? before.gid : entry.gid
+  return { uid, gid, mode: narrow(entry, uid, gid, governs('mode') ? before.mode : undefined) }
+}
+
+export function sameAttributes(a: Attributes, b: Attributes): boolean {
+  return a.mode === b.mode && a.uid === b.uid && a.gid === b.gid
+}
+
+/**
+ * The steps from one to the other, in an order in which nobody can do more in between than before or after:
+ * first what is taken away, then the owner, then what is given.
+ */
+export function planRepair(before: Attributes, after: Attributes): Step[] {
+  const keepsOwner = before.uid === after.uid && before.gid === after.gid
+  if (keepsOwner) return before.mode === after.mode ? [] : [{ change: 'mode', mode: after.mode }]
+  // chown takes setuid and setgid away: they are given last, to the new owner.
+  const between = before.mode & after.mode & ~SET_ID
+  const steps: Step[] = []
+  if (between !== before.mode) steps.push({ change: 'mode', mode: between })
+  steps.push({ change: 'owner', uid: after.uid, gid: after.gid })
+  if (between !== after.mode) steps.push({ change: 'mode', mode: after.mode })
+  return steps
+}
+
+function pick(now: number, wanted: number[] | undefined): number {
+  return wanted === undefined || wanted.includes(now) ? now : (wanted[0] ?? now)
+}
+
+/** A program that changes hands does not keep setuid or setgid unless the mode that is wanted has them. */
+function narrow(entry: Subject, uid: number, gid: number, bits: number | undefined): number {
+  if (bits !== undefined) return entry.mode & bits
+  const keepsOwner = uid === entry.uid && gid === entry.gid
+  return keepsOwner || entry.type === 'directory' ? entry.mode : entry.mode & ~SET_ID
+}

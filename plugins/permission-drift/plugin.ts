@@ -1,0 +1,37 @@
+import { definePlugin } from '../../agent/contract/mod.ts'
+import { apply } from './apply.ts'
+import { check } from './check.ts'
+import { accept } from './command-accept.ts'
+import { show } from './command-show.ts'
+import { config } from './config.ts'
+import { permissions } from './permissions.ts'
+
+export default definePlugin({
+  name: 'permission-drift',
+  summary:
+    'Finds what has another mode, owner, group or type than a policy or a baseline says, and puts it back',
+  defaults: { schedule: '*/15 * * * *', timeout: '15m' },
+  rules: {
+    'type-differs': {
+      means: 'Something of another kind is in its place, such as a link',
+      severity: 'critical',
+    },
+    'owner-differs': { means: 'It belongs to another user than the policy says', severity: 'critical' },
+    'group-differs': { means: 'It belongs to another group than the policy says', severity: 'warning' },
+    'mode-differs': { means: 'Its permissions are not those of the policy', severity: 'critical' },
+    missing: { means: 'A path of the policy is not there', severity: 'warning' },
+    'no-match': { means: 'A pattern of the policy matches nothing', severity: 'warning' },
+    new: { means: 'It is not in the baseline', severity: 'warning' },
+    removed: { means: 'It is in the baseline and not there any more', severity: 'warning' },
+    changed: { means: 'It differs from the baseline', severity: 'warning' },
+    'baseline-missing': { means: 'A baseline that was there is gone', severity: 'critical' },
+    'baseline-tampered': { means: 'A baseline is not the one that reeve wrote', severity: 'critical' },
+    'more-findings': { means: 'There are more findings than are listed one by one', severity: 'warning' },
+    'repair-refused': { means: 'An entry could not be repaired safely', severity: 'warning' },
+  },
+  config,
+  permissions,
+  check,
+  apply,
+  commands: { accept, show },
+})

@@ -1,0 +1,50 @@
+import { existsSync } from 'node:fs'
+
+export interface Measurement {
+  seconds: number
+  /** Largest resident set of the process. */
+  rssBytes: number
+  exitCode: number | null
+  stdout: string
+}
+
+/** Runs a program to its end, at low priority, and says what it took. */
+export async function measure(
+  argv: string[],
+  options: { env?: Record<string, string>; stdout?: 'pipe' | 'ignore' } = {},
+): Promise<Measurement> {
+  const started = performance.now()
+  const child = Bun.spawn(['nice', ...argv], {
+    stdin: 'ignore',
+    stdout: options.stdout ?? 'ignore',
+    stderr: 'pipe',
+    env: { ...process.env, ...options.env },
+  })
+  const [stdout, stderr] = await Promise.all([
+    child.stdout ? new Response(child.stdout).text() : '',
+    new Response(child.stderr).text(),
+  ])
+  const exitCode = await child.exited
+  const seconds = (performance.now() - started) / 1000
+  if (child.signalCode) throw new Error(`Cannot measure "${argv[0]}": ${child.signalCode}: ${stderr}`)
+  return { seconds, rssBytes: child.resourceUsage()?.maxRSS ?? 0, exitCode, stdout }
+}
+
+/** The fastest of several measurements: the one that the rest of the machine disturbed least. */
+export async function fastest(times: number, run: () => Promise<Measurement>): Promise<Measurement> {
+  let best = await run()
+  for (let time = 1; time < times; time++) {
+    const next = await run()
+    if (next.seconds < best.seconds) best = next
+  }
+  return best
+}
+
+/** The first of the programs that is installed. */
+export function findProgram(...paths: string[]): string | undefined {
+  return paths.find((path) => existsSync(path))
+}
+
+export function formatMeasurement(name: string, { seconds, rssBytes }: Measurement): string {
+  return `${name.padEnd(34)} ${seconds.toFixed(2).padStart(8)} s ${(rssBytes / 1e6).toFixed(0).padStart(6)} MB`
+}
