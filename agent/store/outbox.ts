@@ -260,15 +260,6 @@ export function outboxCounts(store: Store): ChannelCounts[] {
   return [...result.values()]
 }
 
-/** Forgets what was delivered or given up and written before `before` (UTC milliseconds). Returns how many. */
-export function pruneOutbox(store: Store, before: number): number {
-  return store.orm
-    .delete(outbox)
-    .where(and(inArray(outbox.state, ['delivered', 'dead']), lt(outbox.createdAt, before)))
-    .returning({ id: outbox.id })
-    .all().length
-}
-
 /** With the "+" the search goes by the message id: by the state it would read all that is pending, for each row. */
 function isPending(state: AnyColumn) {
   return sql`+${state} = 'pending'`

@@ -56,25 +56,29 @@ function findingLines(
   return [
     `*${escapeMarkup(heading)} on ${escapeMarkup(host)}*: ${escapeMarkup(shorten(finding.summary, 500))}`,
     subjectOf(job, finding.rule, finding.subject, 300),
-    ...(finding.remedy === null || isOver
-      ? []
-      : [`To do:\n\`\`\`${code(shorten(finding.remedy, 800))}\`\`\``]),
+    ...(finding.remedy === null || isOver ? [] : [`To do:\n${codeBlock(shorten(finding.remedy, 800))}`]),
   ]
 }
 
 function subjectOf(job: string, rule: string, subject: string, length: number): string {
-  return `${escapeMarkup(job)} · ${escapeMarkup(shorten(rule, 100))} · \`${code(shorten(subject, length)).replaceAll('\n', ' ')}\``
+  return `${escapeMarkup(job)} · ${escapeMarkup(shorten(rule, 100))} · ${inlineCode(shorten(subject, length))}`
 }
 
-function code(text: string): string {
-  return escapeMarkup(text).replaceAll('`', "'")
+function inlineCode(text: string): string {
+  return `\`${escapeEntities(text).replaceAll('`', "'").replaceAll('\n', ' ')}\``
 }
 
-/** Slack's three escapes; a zero-width space keeps "@all" of Mattermost from calling everyone. */
+/** Changes nothing but a fence, so that a command can be copied. */
+function codeBlock(text: string): string {
+  return `\`\`\`${escapeEntities(text).replaceAll('```', "'''")}\`\`\``
+}
+
+/** A zero-width space keeps "@all" of Mattermost from calling everyone; in code it calls nobody. */
 function escapeMarkup(text: string): string {
-  return text
-    .replaceAll('&', '&amp;')
-    .replaceAll('<', '&lt;')
-    .replaceAll('>', '&gt;')
-    .replaceAll('@', '@\u200b')
+  return escapeEntities(text).replaceAll('@', '@\u200b')
+}
+
+/** The three escapes of Slack, by which nothing is a link, a mention or "<!channel>". */
+function escapeEntities(text: string): string {
+  return text.replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll('>', '&gt;')
 }

@@ -14,7 +14,6 @@ import {
   markRetry,
   nextDueAt,
   outboxCounts,
-  pruneOutbox,
   replay,
 } from '../../../agent/store/outbox.ts'
 import { temporaryDirectory } from '../../kit/plugin.ts'
@@ -190,16 +189,6 @@ test('listOutbox() pages from the newest and filters by state and channel', () =
     expect(listOutbox(store, { before: newest?.id }).map((row) => row.payload)).toEqual(['"b 1"', '"a 1"'])
     expect(listOutbox(store, { channel: 'chat' }).map((row) => row.payload)).toEqual(['"b 1"'])
     expect(listOutbox(store, { state: 'dead' })).toEqual([])
-  }))
-
-test('pruneOutbox() forgets old messages that are done with, and no pending one', () =>
-  withStore((store) => {
-    enqueue(store, [message('a', '1'), message('b', '1'), message('c', '1')], 1000)
-    markDelivered(store, claimNext(store, 'ops', 1000)?.id ?? 0, 1000)
-    markDead(store, claimNext(store, 'ops', 1000)?.id ?? 0, 'HTTP 410')
-    enqueue(store, [message('d', '1')], 9000)
-    expect(pruneOutbox(store, 5000)).toBe(2)
-    expect(payloads(store)).toEqual(['"d 1"', '"c 1"'])
   }))
 
 test('nextDueAt() is the time at which claimNext() has something, whatever happened before', () =>

@@ -52,9 +52,9 @@ test('slackBody() lets no text address people, load a link or leave its code blo
     ),
   )
   expect(text).not.toContain('<')
-  expect(text).not.toMatch(/@(all|here)/)
+  expect(text.split('\n')[0]).toContain('@\u200ball')
   expect(text).toContain('&lt;!channel&gt;')
-  expect(text.split('\n')[1]).toBe("permissions · mode-differs · `'x' @\u200bhere`")
+  expect(text.split('\n')[1]).toBe("permissions · mode-differs · `'x' @here`")
   expect(text.match(/```/g)).toHaveLength(2)
   expect(JSON.parse(slackBody(JSON.parse(testPayload('ops', 'web1', 0)))).unfurl_links).toBe(false)
 })
@@ -76,3 +76,8 @@ test.each([{}, { type: 'x' }, { type: 'finding.opened', timestamp: '', data: { f
     expect(() => JSON.parse(slackBody({ type: '', timestamp: '', data: {}, ...payload }))).not.toThrow()
   },
 )
+
+test('slackBody() leaves a command as it is, so that it can be copied', () => {
+  const remedy = 'ssh backup@web1 "echo `date`"'
+  expect(textOf(findingPayload(transition({ remedy }), 'web1'))).toEndWith(`\`\`\`${remedy}\`\`\``)
+})
