@@ -18,7 +18,7 @@ export const healthRoutes: Route[] = [
     access: 'open',
     summary: 'Whether the daemon does its work',
     answers: {
-      200: { means: 'It does', schema: 'Health' },
+      200: { means: 'It does', schema: 'Readiness' },
       503: { means: 'It does not; `reasons` says why' },
     },
     handle({ c, deps }) {

@@ -86,7 +86,14 @@ function describeParameters(place: 'path' | 'query', schema: (() => z.ZodObject)
 function describeSchemas(): object {
   const registry = z.registry<{ id: string }>()
   for (const [id, schema] of Object.entries(schemas())) registry.add(schema, { id })
-  const described = z.toJSONSchema(registry, { io: 'output', uri: (id) => `#/components/schemas/${id}` })
+  const described = z.toJSONSchema(registry, {
+    io: 'output',
+    uri: (id) => `#/components/schemas/${id}`,
+    // A later version may say more; nobody is to rely on its silence.
+    override: ({ jsonSchema }) => {
+      if (jsonSchema.additionalProperties === false) delete jsonSchema.additionalProperties
+    },
+  })
   return Object.fromEntries(
     Object.entries(described.schemas).map(([name, { $schema: _dialect, $id: _id, ...schema }]) => [
       name,

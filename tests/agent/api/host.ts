@@ -41,6 +41,11 @@ export interface TestRequest {
   remote?: string
 }
 
+/** The JSON of an answer; its shape is checked against the description in openapi.test.ts. */
+export async function bodyOf<T>(response: Response): Promise<T> {
+  return (await response.json()) as T
+}
+
 /** Makes a host; with `filled`, one that has jobs in every state, runs, findings and inventory. */
 export function testHost(options: { filled?: boolean; api?: Partial<Config['api']> } = {}): TestHost {
   const directory = temporaryDirectory('reeve-api')
