@@ -22,7 +22,7 @@ Options:
 END
 }
 
-say() { printf '%s\n' "$*"; }
+say() { printf '%s\n' "$@"; }
 fail() {
   printf 'install.sh: %s\n' "$*" >&2
   exit 1
@@ -319,16 +319,22 @@ start_service() {
 }
 
 wait_ready() {
-  for _ in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15; do
-    report=$("$bin" doctor --json 2>&1 || true)
-    case $(printf '%s' "$report" | tr -d ' \n') in
-      *'"what":"daemon","verdict":"ok"'* | *'(nosocket)'*) return 0 ;;
-    esac
+  seconds=0
+  until is_ready; do
     systemctl --quiet is-active reeve.service || start_failed
+    seconds=$((seconds + 1))
+    [ "$seconds" -le 20 ] || fail "Cannot see reeve ready: it runs, but /readyz does not say so: $report"
     sleep 1
   done
-  say "$report" >&2
-  fail 'Cannot see reeve ready: it runs, but /readyz does not say so. "journalctl -u reeve" tells more'
+}
+
+# Asks /readyz through the socket; a configuration without a socket leaves it at what systemd was told.
+is_ready() {
+  report=$("$bin" doctor --json 2>&1 | tr -d ' \n')
+  case $report in
+    *'"what":"daemon","verdict":"ok"'* | *'(nosocket)'*) return 0 ;;
+  esac
+  return 1
 }
 
 start_failed() {
@@ -373,40 +379,15 @@ uninstall_reeve() {
   # shellcheck disable=SC2086 # plain paths
   rm -f "$bin" "$(dirname -- "$bin")/.reeve.new" $completions \
     "$units/reeve.service" "$units/reeve.service.d/10-jobs.conf" "$units/reeve.service.d/20-timers.conf"
-  rmdir "$units/reeve.service.d" 2>/dev/null || true
-  if [ -z "$root" ]; then
-    systemctl daemon-reload 2>/dev/null || true
-    systemctl reset-failed 'reeve*' 2>/dev/null || true
-  fi
-  if [ "$purge" = no ]; then
-    say "reeve is removed; $root/etc/reeve, $state and the user \"reeve\" stay (--purge removes them)"
-    return 0
-  fi
-  rm -rf --one-file-system -- "$root/etc/reeve" "$state" "$units/reeve.service.d"
-  if [ -z "$root" ]; then remove_user; fi
-  say "reeve is removed, with $root/etc/reeve and $state"
-}
-
-remove_user() {
-  shell=$(getent passwd reeve | cut -d : -f 7)
-  case $shell in
-    */nologin | */false) userdel reeve ;;
-    *) return 0 ;; # none, or a person's account
+  remove_empty "$units/reeve.service.d"
+  for file in $completions; do
+    remove_empty "${file%/*}"
+    remove_empty "$(dirname -- "${file%/*}")"
+  done
+  case $prefix in
+    /usr | /usr/local) ;;
+    *) for directory in bin share .; do remove_empty "$root$prefix/$directory"; done ;;
   esac
-  if getent group reeve >/dev/null; then groupdel reeve; fi
-}
-
-install_reeve() {
-  set_paths
-  if [ -z "$root" ]; then
-    [ "$(id -u)" = 0 ] || fail 'Cannot uninstall: not root. Run "sudo ./install.sh --uninstall"'
-    systemctl --quiet disable --now reeve.service 2>/dev/null || true
-  fi
-  for unit in $(timer_units); do remove_timer "$unit"; done
-  # shellcheck disable=SC2086 # plain paths
-  rm -f "$bin" "$(dirname -- "$bin")/.reeve.new" $completions \
-    "$units/reeve.service" "$units/reeve.service.d/10-jobs.conf" "$units/reeve.service.d/20-timers.conf"
-  rmdir "$units/reeve.service.d" 2>/dev/null || true
   if [ -z "$root" ]; then
     systemctl daemon-reload 2>/dev/null || true
     systemctl reset-failed 'reeve*' 2>/dev/null || true
@@ -419,6 +400,8 @@ install_reeve() {
   if [ -z "$root" ]; then remove_user; fi
   say "reeve is removed, with $root/etc/reeve and $state"
 }
+
+remove_empty() { rmdir "$1" 2>/dev/null || true; }
 
 remove_user() {
   shell=$(getent passwd reeve | cut -d : -f 7)
@@ -457,7 +440,7 @@ install_reeve() {
   put_completions
   make_token
   start_service
-  say "reeve $version is installed: $bin, $config, $state"
+  say "${version%% (*} is installed: $bin, $config, $state"
 }
 
 main() {

@@ -1,0 +1,115 @@
+import { afterAll, beforeAll, expect, setDefaultTimeout, test } from 'bun:test'
+import { chmodSync, existsSync, mkdirSync, readdirSync } from 'node:fs'
+import { join } from 'node:path'
+import { releaseArchive } from '../kit/binary.ts'
+import { temporaryDirectory } from '../kit/plugin.ts'
+import { waitUntil } from '../kit/wait.ts'
+
+// install.sh --try as somebody without root uses it: out of an unpacked release, in a temporary directory of its own.
+
+setDefaultTimeout(120_000)
+
+const ANSWER_TIMEOUT_MS = 60_000
+const work = temporaryDirectory('reeve-trial')
+const release = join(work.path, 'release')
+const temporary = join(work.path, 'tmp')
+
+beforeAll(() => {
+  mkdirSync(release)
+  mkdirSync(temporary)
+  Bun.spawnSync(['tar', '-xzf', releaseArchive(), '--strip-components=1', '-C', release])
+  chmodSync(work.path, 0o755)
+  chmodSync(temporary, 0o1777)
+})
+afterAll(() => work[Symbol.dispose]())
+
+/** Starts the trial; as an ordinary user where these tests run as root. */
+function startTrial(...args: string[]) {
+  const wrap = process.getuid?.() === 0 ? ['setpriv', '--reuid=65534', '--regid=65534', '--clear-groups'] : []
+  return Bun.spawn([...wrap, join(release, 'install.sh'), '--try', ...args], {
+    stdin: 'ignore',
+    stdout: 'pipe',
+    stderr: 'pipe',
+    env: { PATH: process.env.PATH ?? '', HOME: temporary, TMPDIR: temporary, LANG: 'C' },
+  })
+}
+
+/** Processes whose executable is the unpacked binary. */
+function running(): string {
+  return Bun.spawnSync(['pgrep', '-f', join(release, 'reeve')]).stdout.toString()
+}
+
+test('install.sh --try --once runs every job for real, shows what came of it and leaves nothing', async () => {
+  const trial = startTrial('--once')
+  const [output, errors, exitCode] = await Promise.all([
+    trial.stdout.text(),
+    trial.stderr.text(),
+    trial.exited,
+  ])
+  expect({ exitCode, output, errors }).toMatchObject({ exitCode: 0 })
+  for (const job of ['permissions', 'credentials', 'logs', 'backup', 'disk']) {
+    expect(output).toMatch(new RegExp(`^${job} +(clean|findings) +\\d`, 'm'))
+  }
+  expect(output).toMatch(/^Host: /m)
+  expect(readdirSync(temporary)).toEqual([])
+  expect(running()).toBe('')
+})
+
+for (const signal of ['SIGINT', 'SIGTERM'] as const) {
+  test(`install.sh --try serves the API and the page until ${signal}, then leaves nothing`, async () => {
+    const trial = startTrial()
+    let output = ''
+    const reading = (async () => {
+      for await (const chunk of trial.stdout.pipeThrough(new TextDecoderStream())) output += chunk
+    })()
+    const address = () => /^ {2}(http:\/\/127\.0\.0\.1:\d+)\/$/m.exec(output)?.[1]
+    await waitUntil('the address is shown', ANSWER_TIMEOUT_MS, () => {
+      if (trial.exitCode !== null) throw new Error(`the trial ended with ${trial.exitCode}:\n${output}`)
+      return address() !== undefined && output.includes('Ctrl-C')
+    })
+
+    const status = await fetch(`${address()}/v1/status`)
+    expect(status.status).toBe(200)
+    expect(await status.json()).toMatchObject({ jobs: expect.any(Object) })
+    const token = /token (reeve_[0-9a-f]{64}):/.exec(output)?.[1]
+    const findings = await fetch(`${address()}/v1/findings`, {
+      headers: { Authorization: `Bearer ${token}` },
+    })
+    expect(findings.status).toBe(200)
+    expect((await fetch(`${address()}/v1/findings`)).status).toBe(401)
+    expect(await (await fetch(`${address()}/`)).text()).toContain('<html')
+
+    trial.kill(signal)
+    await trial.exited
+    await reading
+    expect(readdirSync(temporary)).toEqual([])
+    expect(running()).toBe('')
+    await expect(fetch(`${address()}/healthz`)).rejects.toThrow()
+  })
+}
+
+test('install.sh --try takes another port when 7338 is taken', async () => {
+  let holder: Bun.Server<undefined> | undefined
+  try {
+    holder = Bun.serve({ hostname: '127.0.0.1', port: 7338, fetch: () => new Response('somebody else') })
+  } catch {
+    // Somebody else holds it already: just as good.
+  }
+  try {
+    const trial = startTrial()
+    let output = ''
+    for await (const chunk of trial.stdout.pipeThrough(new TextDecoderStream())) {
+      output += chunk
+      if (output.includes('Ctrl-C')) break
+    }
+    const port = /http:\/\/127\.0\.0\.1:(\d+)\/\n/.exec(output)?.[1]
+    expect(port).toMatch(/^\d+$/)
+    expect(port).not.toBe('7338')
+    expect((await fetch(`http://127.0.0.1:${port}/healthz`)).status).toBe(200)
+    trial.kill('SIGTERM')
+    await trial.exited
+  } finally {
+    await holder?.stop(true)
+  }
+  expect(existsSync(temporary) && readdirSync(temporary)).toEqual([])
+})
