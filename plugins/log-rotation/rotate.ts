@@ -12,7 +12,10 @@ const FAILED_REMEDY =
 /** Rotates what is due. Whatever fails is reported and not recorded as done. */
 export function rotateDue(session: Session): void {
   const plans = session.plans(session.ctx.now.getTime())
-  const due = plans.filter(({ log, due }) => due && session.wants('rotation-due', log.path))
+  const due = plans.filter(
+    // What the check could not yet ask for, because a cut-off run had to be cleared away first, is due as well.
+    ({ log, due }) => due && (session.wants('rotation-due', log.path) || session.touched.has(log.path)),
+  )
   rotateByRename(
     session,
     due.filter(({ log }) => log.set.method === 'create'),

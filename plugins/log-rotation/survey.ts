@@ -63,6 +63,7 @@ export function survey(host: HostReader, sets: LogSet[], pending: Map<string, st
       onBlind(path, describeError(error))
     }
   }
+  const unfinished = new Set(pending.values())
   for (const set of sets) {
     for (const pattern of set.paths) {
       const blindBefore = result.blind.length
@@ -72,7 +73,7 @@ export function survey(host: HostReader, sets: LogSet[], pending: Map<string, st
           (entry) => !isGlob(pattern) || (entry.type !== 'directory' && !looksRotated(nameOf(entry.path))),
         )
       for (const { path, ...stat } of found) attend(set, path, stat)
-      const expected = found.length > 0 || set.missingOk || pending.has(pattern)
+      const expected = found.length > 0 || set.missingOk || unfinished.has(set.name)
       if (!expected && result.blind.length === blindBefore) result.missing.push({ set: set.name, pattern })
     }
   }

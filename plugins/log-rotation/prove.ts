@@ -1,0 +1,132 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import { describeError, errnoOf } from '../../agent/contract/mod.ts'
+import { compressGeneration, hashGeneration, type Proof, StillWrittenError } from './archive.ts'
+import { heldFinding } from './findings.ts'
+import type { Generation } from './generation.ts'
+import type { Session } from './session.ts'
+import type { SurveyedLog } from './survey.ts'
+
+/** Compresses and proves what was rotated now, and what earlier runs left uncompressed. */
+export async function prove(session: Session): Promise<void> {
+  const fresh = new Set(
+    Object.entries(session.state.pending)
+      .filter(
+        ([path, { phase }]) =>
+          (phase === 'prove' && session.touched.has(path)) ||
+          (phase === 'held' && session.wants('writer-not-reopened', path)),
+      )
+      .map(([path]) => path),
+  )
+  const held = await waitForWriters(session, fresh)
+  for (const path of fresh) {
+    const pending = session.state.pending[path]
+    if (pending && held.has(path)) pending.phase = 'held'
+    // What fails from here on is seen by the next check in the directory itself.
+    else delete session.state.pending[path]
+  }
+  const plans = session
+    .plans(session.ctx.now.getTime())
+    .filter(
+      ({ log, compress }) =>
+        fresh.has(log.path) ||
+        session.touched.has(log.path) ||
+        compress.some(({ path }) => session.wants('compression-due', path)),
+    )
+  for (const [index, { log, compress }] of plans.entries()) {
+    session.ctx.progress(index, plans.length, log.path)
+    const isFresh = fresh.has(log.path) && !held.has(log.path)
+    const unproven = isFresh ? log.generations.filter((generation) => generation.index === 1) : []
+    for (const generation of new Set([...unproven, ...compress])) {
+      const isTested = isFresh && generation.index === 1
+      if (!isTested && isHeld(session, log, generation.path)) {
+        session.findings.push(heldFinding(log, generation.path))
+      } else await proveGeneration(session, log, generation, compress.includes(generation))
+    }
+  }
+  if (fresh.size > 0) session.saveState()
+}
+
+const POLL_MS = 10
+
+/** Those of the logs whose newest generation a writer still has open after its `reopenGrace`. */
+async function waitForWriters(session: Session, paths: Set<string>): Promise<Set<string>> {
+  const began = performance.now()
+  const waiting = new Map(
+    session
+      .plans(session.ctx.now.getTime())
+      .filter(({ log }) => paths.has(log.path))
+      .map(({ log }) => [log.path, log]),
+  )
+  const held = new Set<string>()
+  // Where nothing told the writers to reopen, or that was in an earlier run, there is nothing to wait for.
+  const wasTold = (log: SurveyedLog) =>
+    log.set.afterRotate !== undefined && session.state.pending[log.path]?.phase === 'prove'
+  while (waiting.size > 0) {
+    const elapsed = performance.now() - began
+    for (const [path, log] of waiting) {
+      const newest = log.generations.find(({ index, compression }) => index === 1 && compression === 'none')
+      const isOpen = newest !== undefined && isHeld(session, log, newest.path)
+      if (isOpen && wasTold(log) && elapsed < log.set.reopenGrace) continue
+      if (isOpen) held.add(path)
+      waiting.delete(path)
+    }
+    if (waiting.size > 0) await sleep(POLL_MS, undefined, { signal: session.ctx.signal })
+  }
+  return held
+}
+
+/** Where the kernel does not tell who has a file open, a recent write does. */
+function isHeld(session: Session, log: SurveyedLog, path: string): boolean {
+  if (log.set.method !== 'create') return false
+  const directory = session.directory(log.directory)
+  const isOpen = directory.isOpenForWriting(path)
+  if (isOpen !== undefined) return isOpen
+  return Date.now() - (directory.stat(path)?.mtimeMs ?? 0) < log.set.reopenGrace
+}
+
+async function proveGeneration(
+  session: Session,
+  log: SurveyedLog,
+  generation: Generation,
+  compress: boolean,
+): Promise<void> {
+  const directory = session.directory(log.directory)
+  const { signal } = session.ctx
+  const { compress: compression } = log.set
+  try {
+    const proof =
+      compress && compression !== 'none'
+        ? await compressGeneration(directory, generation, log.path, compression, signal)
+        : await hashGeneration(directory, generation, signal)
+    recordProof(session, log, generation, proof)
+  } catch (error) {
+    signal.throwIfAborted()
+    if (error instanceof StillWrittenError) return // it stays due
+    session.fail(
+      'compression-failed',
+      generation.path,
+      `${generation.path} was not compressed: ${describeError(error)}`,
+      errnoOf(error) === 'ENOSPC'
+        ? `Make room on the file system of ${log.directory}; the generation stays complete and uncompressed`
+        : 'The generation stays complete and uncompressed; correct the cause, the next run tries again',
+    )
+  }
+}
+
+function recordProof(session: Session, log: SurveyedLog, generation: Generation, proof: Proof): void {
+  session.artifacts.push({
+    kind: 'log-generation',
+    path: proof.path,
+    bytes: proof.fileBytes,
+    sha256: proof.fileSha256,
+    data: {
+      log: log.path,
+      set: log.set.name,
+      compression: proof.compression,
+      bytesIn: generation.compression === 'none' ? generation.stat.size : proof.contentBytes,
+      bytesArchived: proof.contentBytes,
+      contentSha256: proof.contentSha256,
+      lastWrite: new Date(generation.stat.mtimeMs).toISOString(),
+    },
+  })
+}
