@@ -5,11 +5,12 @@ import type { ApiDeps, RunNow } from './api/deps.ts'
 import { type Listener, listen } from './api/listen.ts'
 import { ConfigError } from './config/load.ts'
 import { configPath, socketPath, stateDirectory } from './config/paths.ts'
-import type { Registry } from './contract/plugin.ts'
+import type { PluginSource } from './contract/plugin.ts'
 import { recordHealth, SELF } from './engine/health.ts'
 import { Runner } from './engine/runner.ts'
 import { Scheduler } from './engine/scheduler.ts'
 import { takeLock } from './host/lock.ts'
+import { releaseUnusedMemory } from './host/memory.ts'
 import { notifySystemd, watchdogIntervalMs } from './host/notify.ts'
 import { describeError, UserError } from './lib/errors.ts'
 import { Redactor } from './lib/redact.ts'
@@ -31,12 +32,17 @@ const REFUSALS = {
 } as const
 
 const DRAIN_MS = 20_000
+/** How often an idle daemon gives back what the last burst of work needed. */
+const SETTLE_MS = 15_000
 const PRUNE_INTERVAL_MS = 6 * 3_600_000
 
 /** Runs until SIGTERM or SIGINT; then lets the runs under way end, at most 20 seconds, and stops. */
-export async function runDaemon(options: { config?: string | undefined; registry: Registry }): Promise<void> {
+export async function runDaemon(options: {
+  config?: string | undefined
+  plugins: PluginSource
+}): Promise<void> {
   const path = configPath(options.config, process.env)
-  const setup = await loadSetup(path, options.registry, pluginDescriber)
+  const setup = await loadSetup(path, options.plugins, pluginDescriber)
   const state = openStateDirectory(stateDirectory(setup.config.stateDir, process.env, path))
   const lock = takeLock(state.lockFile('daemon'))
   if (!lock) {
@@ -45,7 +51,7 @@ export async function runDaemon(options: { config?: string | undefined; registry
     )
   }
   const redactor = new Redactor()
-  const daemon = new Daemon(path, options.registry, setup, state, openStore(state.database), redactor)
+  const daemon = new Daemon(path, options.plugins, setup, state, openStore(state.database), redactor)
   try {
     await daemon.start()
     await daemon.ended
@@ -64,6 +70,7 @@ class Daemon {
   private listeners: Listener[] = []
   private timers: Timer[] = []
   private stopping = false
+  private isSettled = false
   private finish = () => {}
   /** Resolves when a signal asks for the end. */
   readonly ended = new Promise<void>((resolve) => {
@@ -72,7 +79,7 @@ class Daemon {
 
   constructor(
     private readonly path: string,
-    private readonly registry: Registry,
+    private readonly plugins: PluginSource,
     private setup: Setup,
     private readonly state: StateDirectory,
     private readonly store: Store,
@@ -88,7 +95,10 @@ class Daemon {
       lock: (job: string) => takeLock(state.lockFile(`job-${job}`)),
       waivers: () => this.setup.config.waivers,
       alert: (transitions: Parameters<typeof this.alerts.write>[0]) => this.alerts.write(transitions),
-      onFinished: () => this.alerts.deliverer.kick(),
+      onFinished: () => {
+        this.isSettled = false
+        this.alerts.deliverer.kick()
+      },
       now: () => Date.now(),
       log: this.log,
     }
@@ -126,6 +136,7 @@ class Daemon {
     this.timers.push(setInterval(() => this.prune(), PRUNE_INTERVAL_MS))
     const watchdogMs = watchdogIntervalMs()
     if (watchdogMs) this.timers.push(setInterval(() => notifySystemd('WATCHDOG=1'), watchdogMs))
+    this.timers.push(setInterval(() => this.settle(), SETTLE_MS))
     this.noteConfig(null)
     notifySystemd(`READY=1\nSTATUS=${this.setup.jobs.length} jobs, ${this.listeners[0]?.url ?? ''}`)
     this.log('info', 'started', {
@@ -156,7 +167,7 @@ class Daemon {
   private async reload(): Promise<string | null> {
     notifySystemd('RELOADING=1')
     try {
-      const next = await loadSetup(this.path, this.registry, pluginDescriber)
+      const next = await loadSetup(this.path, this.plugins, pluginDescriber)
       const old = this.setup.config
       this.setup = next
       await this.alerts.deliverer.stop()
@@ -213,6 +224,13 @@ class Daemon {
 
   private jobNames(): string[] {
     return [SELF, ...this.setup.jobs.map((job) => job.name)]
+  }
+
+  /** Once after the start, and after runs, when nothing is going on. */
+  private settle(): void {
+    if (this.isSettled || this.runner.running().length > 0) return
+    this.isSettled = true
+    releaseUnusedMemory()
   }
 
   private prune(): void {

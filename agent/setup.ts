@@ -3,7 +3,7 @@ import { ConfigError, type LoadedConfig, loadConfig, unknownPlugin } from './con
 import { type Problem, problemAt } from './config/problem.ts'
 import type { Config, JobConfig } from './config/schema.ts'
 import type { Permissions } from './contract/permissions.ts'
-import type { Registry } from './contract/plugin.ts'
+import type { PluginSource } from './contract/plugin.ts'
 import { ungranted } from './engine/grant.ts'
 import type { Job } from './engine/job.ts'
 import { parseDuration } from './lib/duration.ts'
@@ -19,11 +19,11 @@ export interface Setup {
 export type Describe = (file: string, configs: Record<string, unknown>) => Promise<PluginDescription>
 
 /** Configuration, plugins and grants put together. Throws ConfigError with every problem. */
-export async function loadSetup(path: string, registry: Registry, describe: Describe): Promise<Setup> {
-  const loaded = loadConfig(path, registry)
-  const { config } = loaded
+export async function loadSetup(path: string, plugins: PluginSource, describe: Describe): Promise<Setup> {
+  const loaded = await loadConfig(path, plugins)
+  const { config, registry } = loaded
   const problems: Problem[] = []
-  const external = await describeExternal(loaded, registry, describe, problems)
+  const external = await describeExternal(loaded, plugins, describe, problems)
   const jobs = Object.entries(config.jobs).flatMap(([name, job]): Job[] => {
     const built = registry.get(job.plugin)
     if (built) {
@@ -39,7 +39,7 @@ export async function loadSetup(path: string, registry: Registry, describe: Desc
     const found = external.get(job.plugin)
     const asked = found?.description.jobs[name]
     if (!found || !asked) {
-      problems.push(problemAt(loaded.source, ['jobs', name, 'plugin'], unknownPlugin(job.plugin, registry)))
+      problems.push(problemAt(loaded.source, ['jobs', name, 'plugin'], unknownPlugin(job.plugin, plugins)))
       return []
     }
     if ('error' in asked) {
@@ -61,21 +61,22 @@ export async function loadSetup(path: string, registry: Registry, describe: Desc
 
 async function describeExternal(
   { config, source }: LoadedConfig,
-  registry: Registry,
+  plugins: PluginSource,
   describe: Describe,
   problems: Problem[],
 ): Promise<Map<string, { description: PluginDescription; file: string }>> {
   const result = new Map<string, { description: PluginDescription; file: string }>()
   const configs = Object.fromEntries(
     Object.entries(config.jobs)
-      .filter(([, job]) => !registry.has(job.plugin))
+      .filter(([, job]) => !plugins.names.includes(job.plugin))
       .map(([name, job]) => [name, job.config]),
   )
   for (const [index, file] of config.plugins.paths.entries()) {
     try {
       const description = await describe(file, configs)
       const { name } = description
-      if (registry.has(name) || result.has(name)) throw new Error(`there is another plugin "${name}"`)
+      if (plugins.names.includes(name) || result.has(name))
+        throw new Error(`there is another plugin "${name}"`)
       result.set(name, { description, file })
     } catch (error) {
       const message = error instanceof Error ? error.message : String(error)

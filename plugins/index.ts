@@ -1,10 +1,20 @@
-import type { PluginSpec, Registry } from '../agent/contract/mod.ts'
-import credentialAge from './credential-age/plugin.ts'
-import logRotation from './log-rotation/plugin.ts'
-import permissionDrift from './permission-drift/plugin.ts'
+import type { PluginSource, PluginSpec } from '../agent/contract/mod.ts'
 
 // biome-ignore lint/suspicious/noExplicitAny: specs of different configs; each is checked where it is defined
-const plugins: PluginSpec<any>[] = [permissionDrift, logRotation, credentialAge]
+type Load = () => Promise<{ default: PluginSpec<any> }>
 
-/** Every built-in plugin: one import and one line each. */
-export const registry: Registry = new Map(plugins.map((plugin) => [plugin.name, plugin]))
+/** Every built-in plugin: one line each. */
+const plugins: Record<string, Load> = {
+  'permission-drift': () => import('./permission-drift/plugin.ts'),
+  'log-rotation': () => import('./log-rotation/plugin.ts'),
+  'credential-age': () => import('./credential-age/plugin.ts'),
+}
+
+export const builtInPlugins: PluginSource = {
+  names: Object.keys(plugins),
+  async load(names) {
+    const wanted = [...new Set(names)].flatMap((name) => plugins[name] ?? [])
+    const modules = await Promise.all(wanted.map((load) => load()))
+    return new Map(modules.map(({ default: plugin }) => [plugin.name, plugin]))
+  },
+}

@@ -17,7 +17,10 @@ export class ApiClient {
   async json<T>(path: string, init?: RequestInit): Promise<{ status: number; body: T }> {
     try {
       const response = await this.fetch(path, init)
-      return { status: response.status, body: (await response.json()) as T }
+      return {
+        status: response.status,
+        body: (response.status === 204 ? undefined : await response.json()) as T,
+      }
     } catch (error) {
       throw new UserError(`Cannot ask the daemon at "${this.socket}": ${describeError(error)}`, {
         cause: error,

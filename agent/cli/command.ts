@@ -1,4 +1,4 @@
-import type { Registry } from '../contract/plugin.ts'
+import type { PluginSource } from '../contract/plugin.ts'
 
 export interface Option {
   type: 'string' | 'boolean'
@@ -14,7 +14,7 @@ export type OptionValues = Record<string, string | boolean | (string | boolean)[
 export interface Invocation {
   /** Every command by name. */
   catalog: Catalog
-  registry: Registry
+  plugins: PluginSource
   /** Value of --config, if given. */
   config: string | undefined
   json: boolean

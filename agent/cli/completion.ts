@@ -6,8 +6,9 @@ export const completion: CliCommand = {
   name: 'completion',
   summary: 'Completions for a shell, on standard output',
   usage: 'bash | zsh | fish',
-  async run({ positionals, registry, catalog: commands }) {
+  async run({ positionals, plugins, catalog: commands }) {
     const [shell = ''] = positionals
+    const registry = await plugins.load(plugins.names)
     const verbs = [...registry.values()].flatMap((plugin) =>
       Object.keys(plugin.commands ?? {}).map((verb) => ({ plugin: plugin.name, verb })),
     )

@@ -5,8 +5,8 @@ export const daemon: CliCommand = {
   name: 'daemon',
   summary: 'Run the scheduler and the status API until SIGTERM',
   usage: '',
-  async run({ config, registry }) {
-    await runDaemon({ config, registry })
+  async run({ config, plugins }) {
+    await runDaemon({ config, plugins })
     return EXIT.clean
   },
 }

@@ -18,7 +18,7 @@ export interface HostView extends Setup {
 /** The configuration in force for this command line, and where its state is. */
 export async function readHost(invocation: Invocation): Promise<HostView> {
   const path = configPath(invocation.config, process.env)
-  const setup = await loadSetup(path, invocation.registry, pluginDescriber)
+  const setup = await loadSetup(path, invocation.plugins, pluginDescriber)
   const stateDir = stateDirectory(setup.config.stateDir, process.env, path)
   return {
     ...setup,

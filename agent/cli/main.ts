@@ -1,5 +1,5 @@
 import { parseArgs } from 'node:util'
-import type { Registry } from '../contract/plugin.ts'
+import type { PluginSource } from '../contract/plugin.ts'
 import { describeError, UserError } from '../lib/errors.ts'
 import { nearest } from '../lib/nearest.ts'
 import { type CliCommand, EXIT, GLOBAL_OPTIONS, type Option } from './command.ts'
@@ -7,11 +7,11 @@ import { paint, print, printError } from './print.ts'
 import { commands } from './table.ts'
 
 /** The whole command line: arguments in, exit code out. Only a bug of reeve itself rejects. */
-export async function runCli(args: string[], loadRegistry: () => Promise<Registry>): Promise<number> {
+export async function runCli(args: string[], plugins: PluginSource): Promise<number> {
   // A reader that has seen enough ("reeve runs | head") is no error.
   process.stdout.on('error', () => process.exit(EXIT.clean))
   try {
-    return await dispatch(args, loadRegistry)
+    return await dispatch(args, plugins)
   } catch (error) {
     if (!(error instanceof UserError)) throw error
     printError(`reeve: ${error.message}`)
@@ -19,23 +19,22 @@ export async function runCli(args: string[], loadRegistry: () => Promise<Registr
   }
 }
 
-async function dispatch(args: string[], loadRegistry: () => Promise<Registry>): Promise<number> {
+async function dispatch(args: string[], plugins: PluginSource): Promise<number> {
   const { name, rest } = splitCommand(args)
   if (name === undefined || name === 'help') {
     const topic = rest.find((word) => !word.startsWith('-'))
     if (topic && commands[topic]) return showHelp(await commands[topic].load())
-    await showOverview(await loadRegistry())
+    await showOverview(plugins)
     return name === undefined && rest.length > 0 && !rest.some(isHelp) ? EXIT.usage : EXIT.clean
   }
   if (name === '--version') return (await import('./version.ts')).version.run({} as never)
   const known = commands[name]
-  const registry = known ? undefined : await loadRegistry()
-  const command = known ? await known.load() : await pluginCommand(name, rest, registry as Registry)
+  const command = known ? await known.load() : await pluginCommand(name, rest, plugins)
   if (rest.some(isHelp)) return showHelp(command)
   const { values, positionals } = parse(command, rest)
   return command.run({
     catalog: commands,
-    registry: registry ?? (await loadRegistry()),
+    plugins,
     config: typeof values.config === 'string' ? values.config : undefined,
     json: values.json === true,
     values,
@@ -58,10 +57,10 @@ function splitCommand(args: string[]): { name: string | undefined; rest: string[
 const isHelp = (word: string) => word === '--help' || word === '-h'
 
 /** "reeve backup restore": verbs of a plugin. */
-async function pluginCommand(name: string, rest: string[], registry: Registry): Promise<CliCommand> {
-  const plugin = registry.get(name)
+async function pluginCommand(name: string, rest: string[], plugins: PluginSource): Promise<CliCommand> {
+  const plugin = (await plugins.load([name])).get(name)
   if (!plugin?.commands) {
-    const near = nearest(name, [...Object.keys(commands), ...registry.keys()])
+    const near = nearest(name, [...Object.keys(commands), ...plugins.names])
     throw new UserError(
       `Cannot run "${name}": there is no such command${near ? `, did you mean "${near}"?` : ' (see "reeve help")'}`,
     )
@@ -109,7 +108,8 @@ function showHelp(command: CliCommand): number {
   return EXIT.clean
 }
 
-async function showOverview(registry: Registry): Promise<void> {
+async function showOverview(plugins: PluginSource): Promise<void> {
+  const registry = await plugins.load(plugins.names)
   print(`${paint('bold', 'reeve')} keeps this host in order and proves it.\n`)
   print('  reeve COMMAND [OPTION…]\n')
   const verbs = [...registry.values()].flatMap((plugin) =>

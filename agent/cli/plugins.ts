@@ -9,7 +9,8 @@ export const plugins: CliCommand = {
   summary: 'Built-in plugins; one plugin with its rules and settings',
   usage: '[PLUGIN]',
   json: true,
-  async run({ registry, positionals, json }) {
+  async run({ plugins, positionals, json }) {
+    const registry = await plugins.load(plugins.names)
     const [name] = positionals
     if (name === undefined) {
       const rows = [...registry.values()].map((plugin) => [
@@ -32,7 +33,7 @@ export const plugins: CliCommand = {
     }
     const plugin = registry.get(name)
     if (!plugin) {
-      const near = nearest(name, registry.keys())
+      const near = nearest(name, plugins.names)
       throw new UserError(`There is no plugin "${name}"${near ? `, did you mean "${near}"?` : ''}`)
     }
     const schema = z.toJSONSchema(plugin.config, { io: 'input', unrepresentable: 'any' })

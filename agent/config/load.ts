@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto'
-import type { Registry } from '../contract/plugin.ts'
+import type { PluginSource, Registry } from '../contract/plugin.ts'
 import { UserError } from '../lib/errors.ts'
 import { nearest } from '../lib/nearest.ts'
 import { isLoopback, parseHostPort } from './address.ts'
@@ -11,6 +11,8 @@ import { readSource, type Source } from './source.ts'
 
 export interface LoadedConfig {
   config: Config
+  /** The built-in plugins that its jobs use. */
+  registry: Registry
   files: string[]
   /** SHA-256 over the configuration as written. */
   digest: string
@@ -32,15 +34,16 @@ export class ConfigError extends UserError {
  * Reads and checks the configuration with its conf.d: all problems at once, each with its place. Jobs of
  * plugins that are not in the registry are left to whoever knows the external ones.
  */
-export function loadConfig(path: string, registry: Registry): LoadedConfig {
+export async function loadConfig(path: string, plugins: PluginSource): Promise<LoadedConfig> {
   const source = readSource(path)
+  const registry = await plugins.load(pluginNames(source))
   const problems = [...source.problems, ...secretProblems(source)]
   const parsed = configSchema.safeParse(source.value)
   if (!parsed.success) problems.push(...problemsOf(parsed.error, source, [], configSchema))
-  problems.push(...jobProblems(source, registry), ...bindProblems(source))
+  problems.push(...jobProblems(source, registry, plugins), ...bindProblems(source))
   if (problems.length > 0 || !parsed.success) throw new ConfigError(problems, path)
   const digest = createHash('sha256').update(JSON.stringify(source.value)).digest('hex')
-  return { config: parsed.data, files: source.files, digest, source }
+  return { config: parsed.data, registry, files: source.files, digest, source }
 }
 
 function secretProblems(source: Source): Problem[] {
@@ -56,9 +59,21 @@ function secretProblems(source: Source): Problem[] {
 }
 
 /** Each job's own settings, checked by its plugin even when the rest has problems: all at once. */
-function jobProblems(source: Source, registry: Registry): Problem[] {
-  const { jobs, plugins, defaults } = source.value as Record<string, Record<string, unknown> | undefined>
-  const hasExternal = Array.isArray(plugins?.paths) && plugins.paths.length > 0
+function pluginNames(source: Source): string[] {
+  const { jobs } = source.value
+  const used = Object.values(isRecord(jobs) ? jobs : {}).map((job) =>
+    isRecord(job) ? job.plugin : undefined,
+  )
+  return used.filter((name) => typeof name === 'string')
+}
+
+function jobProblems(source: Source, registry: Registry, plugins: PluginSource): Problem[] {
+  const {
+    jobs,
+    plugins: external,
+    defaults,
+  } = source.value as Record<string, Record<string, unknown> | undefined>
+  const hasExternal = Array.isArray(external?.paths) && external.paths.length > 0
   return Object.entries(isRecord(jobs) ? jobs : {}).flatMap(([name, job]) => {
     if (!isRecord(job)) return []
     const problems: Problem[] = []
@@ -71,7 +86,7 @@ function jobProblems(source: Source, registry: Registry): Problem[] {
         problems.push(problemAt(source, ['jobs', name, 'mode'], `the plugin "${plugin.name}" only observes`))
       }
     } else if (typeof job.plugin === 'string' && !hasExternal) {
-      problems.push(problemAt(source, ['jobs', name, 'plugin'], unknownPlugin(job.plugin, registry)))
+      problems.push(problemAt(source, ['jobs', name, 'plugin'], unknownPlugin(job.plugin, plugins)))
     }
     if (typeof job.schedule === 'string') {
       const zone = job.timezone ?? defaults?.timezone
@@ -85,9 +100,9 @@ function jobProblems(source: Source, registry: Registry): Problem[] {
   })
 }
 
-export function unknownPlugin(name: string, registry: Registry): string {
-  const near = nearest(name, registry.keys())
-  return `there is no plugin "${name}"${near ? `, did you mean "${near}"?` : `; known are ${[...registry.keys()].join(', ')}`}`
+export function unknownPlugin(name: string, { names }: PluginSource): string {
+  const near = nearest(name, names)
+  return `there is no plugin "${name}"${near ? `, did you mean "${near}"?` : `; known are ${names.join(', ')}`}`
 }
 
 function bindProblems(source: Source): Problem[] {

@@ -45,6 +45,7 @@ export {
   type CommandResult,
   definePlugin,
   type Log,
+  type PluginSource,
   type PluginSpec,
   type Registry,
   type Rule,

@@ -108,3 +108,10 @@ export function definePlugin<S extends z.ZodObject>(spec: PluginSpec<S>): Plugin
 /** Plugins by name. The daemon, the worker and the documentation read the same one. */
 // biome-ignore lint/suspicious/noExplicitAny: a registry holds specs of different configs; each is checked where it is defined
 export type Registry = ReadonlyMap<string, PluginSpec<any>>
+
+/** The built-in plugins. Each is loaded when it is asked for: a run needs one, a start only the configured ones. */
+export interface PluginSource {
+  readonly names: readonly string[]
+  /** Those of the names that there are. */
+  load(names: Iterable<string>): Promise<Registry>
+}

@@ -1,4 +1,4 @@
-import type { Blind, Finding } from '../contract/report.ts'
+import { type Blind, type Finding, SEVERITIES, type Severity } from '../contract/report.ts'
 import { findingFingerprint } from '../lib/fingerprint.ts'
 import { isWithin } from '../lib/path.ts'
 import type { TransitionKind } from '../store/schema.ts'
@@ -9,6 +9,7 @@ export interface KnownFinding {
   fingerprint: string
   rule: string
   subject: string
+  severity: Severity
   state: 'open' | 'resolved'
   waived: boolean
 }
@@ -58,11 +59,12 @@ export function reconcile(
   return { seen: [...seen.values()], resolved }
 }
 
-function change(before: KnownFinding | null, waivedNow: boolean): SeenFinding['transition'] {
+function change(before: KnownFinding | null, now: Finding, waivedNow: boolean): SeenFinding['transition'] {
   if (!before) return 'opened'
   if (before.state === 'resolved') return 'regressed'
-  // A waiver that ended opens the finding anew.
-  return before.waived && !waivedNow ? 'regressed' : null
+  // It became worse, or the waiver that accepted it ended: news for whoever was told of it.
+  const isGraver = SEVERITIES.indexOf(now.severity) > SEVERITIES.indexOf(before.severity)
+  return isGraver || (before.waived && !waivedNow) ? 'regressed' : null
 }
 
 /** Rules about the jobs themselves, which reeve adds to those of the plugins. */

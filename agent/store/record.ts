@@ -1,5 +1,5 @@
 import { and, eq, inArray, isNull, notInArray } from 'drizzle-orm'
-import type { Artifact, Fact, Finding, Json, Metric } from '../contract/report.ts'
+import type { Artifact, Fact, Finding, Json, Metric, Severity } from '../contract/report.ts'
 import type { Store } from './open.ts'
 import { artifacts, findingEvents, findings, memories, type Outcome, runs, type Trigger } from './schema.ts'
 import type { Transition } from './transitions.ts'
@@ -62,6 +62,7 @@ export interface KnownRow {
   fingerprint: string
   rule: string
   subject: string
+  severity: Severity
   state: 'open' | 'resolved'
   waived: boolean
 }
@@ -73,6 +74,7 @@ export function knownFindings(store: Store, job: string): KnownRow[] {
       fingerprint: findings.fingerprint,
       rule: findings.rule,
       subject: findings.subject,
+      severity: findings.severity,
       state: findings.state,
       waived: findings.waived,
     })

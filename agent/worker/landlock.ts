@@ -79,12 +79,15 @@ function handledAccess(abi: number): bigint {
   return handled
 }
 
+/** Nothing can be granted on what is not there; whoever looks at it later sees why. */
+const UNGRANTABLE = new Set(['ENOENT', 'ENOTDIR', 'EACCES', 'ELOOP', 'ENAMETOOLONG'])
+
 function allowPath(ruleset: number, path: string, access: bigint): void {
   let descriptor: number
   try {
     descriptor = openSync(toSystemPath(path), O_PATH)
   } catch (error) {
-    if (errnoOf(error) === 'ENOENT' || errnoOf(error) === 'ENOTDIR' || errnoOf(error) === 'EACCES') return
+    if (UNGRANTABLE.has(errnoOf(error) ?? '')) return
     throw new Error(`Cannot open "${path}" for the jail`, { cause: error })
   }
   try {

@@ -1,6 +1,6 @@
 import { createHmac } from 'node:crypto'
 import { readSync } from 'node:fs'
-import type { Registry } from '../contract/plugin.ts'
+import type { PluginSource } from '../contract/plugin.ts'
 import { type Json, MAX_FINDINGS, MAX_MEMORY_BYTES, type Report } from '../contract/report.ts'
 import { toGrants } from '../host/grants.ts'
 import { LocalHostReader } from '../host/reader.ts'
@@ -15,7 +15,7 @@ import { readFrame, type WorkerMessage, type WorkRequest } from './protocol.ts'
 const STDIN = 0
 
 /** Does one phase of one job in this (already jailed) process and says how it went on standard output. */
-export async function work(registry: Registry): Promise<void> {
+export async function work(plugins: PluginSource): Promise<void> {
   const request = readFrame<WorkRequest>(STDIN)
   const redactor = new Redactor()
   for (const value of Object.values(request.secrets)) redactor.add(value)
@@ -26,7 +26,7 @@ export async function work(registry: Registry): Promise<void> {
   try {
     const abort = new AbortController()
     process.on('SIGTERM', () => abort.abort(new Error('the run was ended')))
-    say(await perform(request, registry, abort.signal, say))
+    say(await perform(request, plugins, abort.signal, say))
   } catch (error) {
     say({ type: 'failed', message: describeError(error), notPermitted: isRefusal(error) })
   }
@@ -44,13 +44,13 @@ function waitForTheEnd(): void {
 
 async function perform(
   request: WorkRequest,
-  registry: Registry,
+  plugins: PluginSource,
   signal: AbortSignal,
   say: (message: WorkerMessage) => void,
 ): Promise<WorkerMessage> {
   const plugin = request.pluginFile
     ? await loadExternalPlugin(request.pluginFile)
-    : registry.get(request.plugin)
+    : (await plugins.load([request.plugin])).get(request.plugin)
   if (!plugin) throw new Error(`Cannot run "${request.job}": there is no plugin "${request.plugin}"`)
   if (request.kind === 'describe') {
     return {
