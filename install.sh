@@ -386,7 +386,7 @@ uninstall_reeve() {
   done
   case $prefix in
     /usr | /usr/local) ;;
-    *) for directory in bin share .; do remove_empty "$root$prefix/$directory"; done ;;
+    *) for directory in /bin /share ''; do remove_empty "$root$prefix$directory"; done ;;
   esac
   if [ -z "$root" ]; then
     systemctl daemon-reload 2>/dev/null || true
