@@ -50,7 +50,7 @@ export function reconcile(
       finding,
       fingerprint,
       known: before,
-      transition: change(before, isWaived(finding)),
+      transition: change(before, finding, isWaived(finding)),
     })
   }
   const resolved = known.filter(
