@@ -17,7 +17,9 @@ function phases(job: Job): Permissions[] {
 function access(jobs: Job[]): { capabilities: string[]; writes: string[] } {
   const all = jobs.filter((job) => job.enabled && !job.refused).flatMap(phases)
   const capabilities = new Set([ALWAYS, ...all.flatMap((permissions) => permissions.capabilities ?? [])])
-  const writes = new Set(all.flatMap((permissions) => permissions.write ?? []).map(globBase))
+  const writes = new Set(
+    all.flatMap(({ write = [], attributes = [] }) => [...write, ...attributes]).map(globBase),
+  )
   return { capabilities: [...capabilities].sort(), writes: [...writes].sort() }
 }
 

@@ -29,6 +29,9 @@ export const grantSchema = z
     list: permissionList.optional().describe('Directories whose names and metadata may be seen'),
     read: permissionList.optional().describe('Files and directories that may be read'),
     write: permissionList.optional().describe('Files and directories that may be changed'),
+    attributes: permissionList
+      .optional()
+      .describe('Files and directories whose mode and owner may be changed'),
     net: permissionList.optional().describe('"host:port" or "unix:/path"'),
     run: z
       .array(z.array(z.string()).min(1))

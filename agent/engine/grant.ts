@@ -21,6 +21,6 @@ function coversOne(
 ): boolean {
   if (Array.isArray(given) || Array.isArray(wanted)) return JSON.stringify(given) === JSON.stringify(wanted)
   if (given === wanted) return true
-  const isPath = key === 'list' || key === 'read' || key === 'write'
+  const isPath = ['list', 'read', 'write', 'attributes'].includes(key)
   return isPath && !/(^|\/)\.\.(\/|$)/.test(wanted) && isWithin(given, wanted)
 }
