@@ -119,7 +119,7 @@ export function hasScope(caller: Caller, needed: Scope): boolean {
 function unauthenticated(detail: string, challenge: string): ProblemError {
   return new ProblemError(
     'unauthenticated',
-    `${detail} Make one on the host with: reeve token create NAME --scope read`,
+    `${detail} Make one on the host with: reeve token new NAME --scope read`,
     { headers: { 'WWW-Authenticate': challenge } },
   )
 }

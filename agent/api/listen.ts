@@ -73,6 +73,8 @@ function listenTcp({ api, app, store }: TcpOptions): Listener {
       ...serving(app, (request, server) => server.requestIP(request)?.address),
       hostname: host,
       port,
+      // Bun shares the port with `development: false` unless told: two daemons would answer by turns.
+      reusePort: false,
       ...(tls && { tls }),
     })
     return { url: server.url.origin, stop: () => stopServer(server) }

@@ -28,7 +28,7 @@ export function describeApi(routes: Route[], version: string): object {
           type: 'http',
           scheme: 'bearer',
           description:
-            'Scopes: read, operate, admin; each includes the ones before it. Made by `reeve token create`',
+            'Scopes: read, operate, admin; each includes the ones before it. Made by `reeve token new`',
         },
       },
     },

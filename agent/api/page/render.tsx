@@ -2,6 +2,7 @@
 import { html } from 'hono/html'
 import type { Child } from 'hono/jsx'
 import type { ApiDeps } from '../deps.ts'
+import { iconUrl, styleUrl } from './assets.ts'
 import { Details } from './details.tsx'
 import { loadPage, type PageModel, type Viewer } from './model.ts'
 import { absoluteTime } from './parts.tsx'
@@ -45,8 +46,8 @@ function Frame({ model, children }: { model: PageModel; children: Child }) {
           />
         )}
         <title>{known ? `${hostname}: ${model.summary?.headline}` : 'reeve'}</title>
-        <link rel="stylesheet" href={`/page/style.css?v=${encodeURIComponent(version)}`} />
-        <link rel="icon" type="image/svg+xml" href="/page/icon.svg" />
+        <link rel="stylesheet" href={styleUrl} />
+        <link rel="icon" type="image/svg+xml" href={iconUrl} />
       </head>
       <body>
         <a class="skip" href="#main">
@@ -54,7 +55,7 @@ function Frame({ model, children }: { model: PageModel; children: Child }) {
         </a>
         <header class="top">
           <p class="brand">
-            <img src="/page/icon.svg" alt="" width="28" height="28" />
+            <img src={iconUrl} alt="" width="28" height="28" />
             <span>reeve</span>
             {known && <span class="host">{hostname}</span>}
           </p>

@@ -61,14 +61,8 @@ export function mountPage(app: Hono<ApiEnv>, deps: ApiDeps, authenticator: Authe
   }
 
   app.get('/', (c) => show(c))
-  app.get('/page/style.css', async () => {
-    const { default: style } = await import('./style.css', { with: { type: 'text' } })
-    return asset(style, 'text/css; charset=utf-8')
-  })
-  app.get('/page/icon.svg', async () => {
-    const { default: icon } = await import('./icon.svg', { with: { type: 'text' } })
-    return asset(icon, 'image/svg+xml')
-  })
+  app.get('/page/style.css', async () => (await import('./assets.ts')).styleSheet())
+  app.get('/page/icon.svg', async () => (await import('./assets.ts')).iconImage())
 
   const sameOrigin = csrf()
   app.post('/sign-in', sameOrigin, (c) =>
@@ -103,9 +97,4 @@ export function mountPage(app: Hono<ApiEnv>, deps: ApiDeps, authenticator: Authe
 async function field(c: ApiContext, name: string): Promise<string> {
   const value = (await c.req.parseBody())[name]
   return typeof value === 'string' ? value.trim() : ''
-}
-
-/** Part of the program, so it changes only with it; the page asks for it by version. */
-function asset(text: string, type: string): Response {
-  return new Response(text, { headers: { 'Content-Type': type, 'Cache-Control': 'public, max-age=86400' } })
 }

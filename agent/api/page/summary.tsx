@@ -124,7 +124,7 @@ export function SignIn({ stranger }: { stranger: boolean }) {
           <button type="submit">Sign in</button>
         </div>
         <p class="hint">
-          Make one on the host with <code>reeve token create my-browser --scope read</code>; scope{' '}
+          Make one on the host with <code>reeve token new my-browser --scope read</code>; scope{' '}
           <code>operate</code> also lets you run jobs.
         </p>
       </form>
