@@ -172,7 +172,6 @@ export type Config = z.output<typeof configSchema>
 export type JobConfig = z.output<typeof jobSchema>
 export type ChannelConfig = z.output<typeof channelSchema>
 export type WaiverConfig = z.output<typeof waiverSchema>
-export type GrantConfig = z.output<typeof grantSchema>
 
 function isTimezone(name: string): boolean {
   try {

@@ -1,18 +1,8 @@
 import { type Blind, type Finding, SEVERITIES, type Severity } from '../contract/report.ts'
 import { findingFingerprint } from '../lib/fingerprint.ts'
 import { isWithin } from '../lib/path.ts'
+import type { KnownFinding } from '../store/record.ts'
 import type { TransitionKind } from '../store/schema.ts'
-
-/** What the store knows of a finding of this job, open or resolved. */
-export interface KnownFinding {
-  id: number
-  fingerprint: string
-  rule: string
-  subject: string
-  severity: Severity
-  state: 'open' | 'resolved'
-  waived: boolean
-}
 
 export interface SeenFinding {
   finding: Finding

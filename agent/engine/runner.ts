@@ -6,6 +6,7 @@ import type { Store } from '../store/open.ts'
 import {
   beginRun,
   closeInterrupted,
+  type KnownFinding,
   knownFindings,
   memoryOf,
   recordFindings,
@@ -16,7 +17,7 @@ import type { Outcome, Trigger } from '../store/schema.ts'
 import type { Transition } from '../store/transitions.ts'
 import type { Job } from './job.ts'
 import { combine, healthFindings, type RunResult, unfinished } from './outcome.ts'
-import { isExamined, isHealthRule, type KnownFinding, reconcile } from './reconcile.ts'
+import { isExamined, isHealthRule, reconcile } from './reconcile.ts'
 import { waiverFor } from './waiver.ts'
 
 export interface Progress {

@@ -57,7 +57,8 @@ export function closeInterrupted(store: Store, job: string, at: number): number[
   )
 }
 
-export interface KnownRow {
+/** What is known of a finding of a job, open or resolved. */
+export interface KnownFinding {
   id: number
   fingerprint: string
   rule: string
@@ -67,7 +68,7 @@ export interface KnownRow {
   waived: boolean
 }
 
-export function knownFindings(store: Store, job: string): KnownRow[] {
+export function knownFindings(store: Store, job: string): KnownFinding[] {
   return store.orm
     .select({
       id: findings.id,
@@ -87,7 +88,7 @@ export function knownFindings(store: Store, job: string): KnownRow[] {
 export interface SeenRow {
   finding: Finding
   fingerprint: string
-  known: KnownRow | null
+  known: KnownFinding | null
   transition: 'opened' | 'regressed' | null
   waiver: { owner: string; reason: string; expires: string } | null
 }
@@ -100,7 +101,7 @@ export function recordFindings(
   store: Store,
   source: { job: string; plugin: string; runId: number | null; at: number },
   seen: SeenRow[],
-  resolved: KnownRow[],
+  resolved: KnownFinding[],
 ): Transition[] {
   const { at, runId } = source
   const transitions: Transition[] = []
