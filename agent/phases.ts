@@ -1,12 +1,12 @@
 import { createHmac } from 'node:crypto'
-import { mkdtempSync, rmSync } from 'node:fs'
+import { lstatSync, mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { resolveSecret } from './config/secrets.ts'
 import type { Permissions } from './contract/permissions.ts'
 import type { Json } from './contract/report.ts'
 import type { PhaseInput, PhaseOutput } from './engine/runner.ts'
-import { describeError } from './lib/errors.ts'
+import { describeError, UserError } from './lib/errors.ts'
 import type { Redactor } from './lib/redact.ts'
 import type { StateDirectory } from './state-directory.ts'
 import type { PluginDescription } from './worker/external.ts'
@@ -26,6 +26,7 @@ export function phaseExecutor(parts: PhaseParts): (input: PhaseInput) => Promise
     const permissions = (kind === 'check' ? job.permissions.check : job.permissions.apply) ?? {}
     let secrets: Record<string, string>
     try {
+      if (job.plugin.file) assertTrusted(job.plugin.file)
       secrets = resolveAll(permissions, parts.redactor)
     } catch (error) {
       return { status: 'failed', sandbox: null, reason: describeError(error) }
@@ -70,6 +71,7 @@ export async function pluginDescriber(
   file: string,
   configs: Record<string, unknown>,
 ): Promise<PluginDescription> {
+  assertTrusted(file)
   const stateDir = mkdtempSync(join(tmpdir(), 'reeve-plugin-'))
   const common = { permissions: {}, stateDir, root: '/', pluginFile: file }
   try {
@@ -96,6 +98,16 @@ export async function pluginDescriber(
   } finally {
     rmSync(stateDir, { recursive: true, force: true })
   }
+}
+
+/** Who can write a plugin file decides what reeve runs: root and the user that reeve runs as, nobody else. */
+function assertTrusted(file: string): void {
+  const stat = lstatSync(file, { throwIfNoEntry: false })
+  const refuse = (reason: string) => new UserError(`Cannot load the plugin "${file}": ${reason}`)
+  if (!stat) throw refuse('there is no such file')
+  if (!stat.isFile()) throw refuse('it is no regular file')
+  if (stat.uid !== 0 && stat.uid !== process.getuid?.()) throw refuse(`it belongs to user id ${stat.uid}`)
+  if (stat.mode & 0o022) throw refuse(`others can write it; run: chmod go-w ${file}`)
 }
 
 export function resolveAll(permissions: Permissions, redactor: Redactor): Record<string, string> {

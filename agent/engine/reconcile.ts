@@ -1,4 +1,4 @@
-import { type Blind, type Finding, SEVERITIES, type Severity } from '../contract/report.ts'
+import { type Blind, type Finding, SEVERITIES } from '../contract/report.ts'
 import { findingFingerprint } from '../lib/fingerprint.ts'
 import { isWithin } from '../lib/path.ts'
 import type { KnownFinding } from '../store/record.ts'
