@@ -1,9 +1,20 @@
-import { chmodSync, chownSync, closeSync, constants, fstatSync, openSync, type Stats } from 'node:fs'
-import { basename } from 'node:path'
+import {
+  chmodSync,
+  chownSync,
+  closeSync,
+  constants,
+  fstatSync,
+  lstatSync,
+  openSync,
+  type Stats,
+} from 'node:fs'
 import type { FileStat } from '../contract/host.ts'
+import { baseName } from '../lib/path.ts'
 import { O_PATH } from './directory.ts'
 import { toFileStat } from './files.ts'
 import { toSystemPath } from './names.ts'
+
+const REPLACED = 'it was replaced since it was looked at'
 
 /** Changes the mode of an entry through a handle of it; what it refuses is told at `HostWriter.setMode`. */
 export function changeMode(parent: number, path: string, expected: FileStat, mode: number): FileStat {
@@ -38,19 +49,13 @@ function withEntry(
   expected: FileStat,
   change: (handle: string, before: Stats) => (after: FileStat) => true | string,
 ): FileStat {
-  const name = basename(path) || '.'
-  const descriptor = openSync(toSystemPath(`/proc/self/fd/${parent}/${name}`), O_PATH | constants.O_NOFOLLOW)
+  const name = toSystemPath(`/proc/self/fd/${parent}/${baseName(path) || '.'}`)
+  const descriptor = openSync(name, O_PATH | constants.O_NOFOLLOW)
   try {
     const before = fstatSync(descriptor)
     const { ino, dev, type } = toFileStat(before)
-    if (ino !== expected.ino || dev !== expected.dev || type !== expected.type) {
-      throw new Error('it was replaced since it was looked at')
-    }
-    if (!before.isDirectory() && before.nlink > 1 && othersMayName(fstatSync(parent))) {
-      throw new Error(
-        `it has ${before.nlink} names (hard links), and users other than root can make names in its directory`,
-      )
-    }
+    if (ino !== expected.ino || dev !== expected.dev || type !== expected.type) throw new Error(REPLACED)
+    if (type !== 'directory' && othersMayName(fstatSync(parent))) demandOnlyName(name, before)
     const verdict = change(`/proc/self/fd/${descriptor}`, before)
     const after = toFileStat(fstatSync(descriptor))
     const kept = verdict(after)
@@ -59,6 +64,23 @@ function withEntry(
   } finally {
     closeSync(descriptor)
   }
+}
+
+/**
+ * A file that somebody linked here may be anybody's, so it must have no other name. To count the names once is
+ * not enough: the one here may be taken away after it led to the inode and before they are counted. Linking and
+ * unlinking change ctime: where that is the same in two looks, the name of the second was there all the while.
+ */
+function demandOnlyName(name: string | Buffer, opened: Stats): void {
+  const [first, second] = [lstatSync(name, { bigint: true }), lstatSync(name, { bigint: true })]
+  for (const { nlink } of [first, second]) {
+    if (nlink === 1n) continue
+    throw new Error(
+      `it has ${nlink} names (hard links), and users other than root can make names in its directory`,
+    )
+  }
+  const isSame = first.ino === second.ino && Number(second.ino) === opened.ino
+  if (!isSame || first.ctimeNs !== second.ctimeNs) throw new Error(REPLACED)
 }
 
 /** Whether anybody but root and this process's user can make a name in a directory. */

@@ -6,11 +6,14 @@ import { isMissing, listNames, lookAt, reasonOf } from './files.ts'
 import { toSystemPath } from './names.ts'
 import { BATCH_ENTRIES } from './walk.ts'
 
-/** How far one alternative of one pattern has matched, and the device on which its last `**` began. */
+/** How far one alternative of one pattern has matched. */
 interface State {
   pattern: number
   components: GlobComponent[]
   index: number
+  /** The last step was a plain name of the pattern. */
+  named: boolean
+  /** Within a `**`: the device on which it began. */
   device: number | undefined
 }
 
@@ -58,7 +61,9 @@ export async function* globBatches(
 function* matchEntries(root: string, patterns: string[], options: GlobOptions): Generator<GlobMatch> {
   const search = new Search(root === '/' ? '' : root, options)
   const start = patterns.flatMap((text, pattern) =>
-    compileGlob(text).map((components): State => ({ pattern, components, index: 0, device: undefined })),
+    compileGlob(text).map(
+      (components): State => ({ pattern, components, index: 0, named: false, device: undefined }),
+    ),
   )
   const top = search.look('/')
   if (!top) return
@@ -87,7 +92,7 @@ function* matchEntries(root: string, patterns: string[], options: GlobOptions): 
 function advance(state: State, name: string): State[] {
   const component = state.components[state.index]
   if (!component) return []
-  const next = { ...state, index: state.index + 1 }
+  const next = { ...state, index: state.index + 1, named: component.kind === 'name', device: undefined }
   if (component.kind === 'name') return component.name === name ? [next] : []
   if (component.kind === 'match') return component.test.test(name) ? [next] : []
   const isLast = next.index === state.components.length
@@ -98,6 +103,14 @@ function advance(state: State, name: string): State[] {
 function matchesOf(states: State[]): number[] {
   const full = states.filter((state) => state.index === state.components.length)
   return [...new Set(full.map((state) => state.pattern))].sort((a, b) => a - b)
+}
+
+/** Several `**` in a pattern reach the same state by many ways: without this, their number would grow with depth. */
+function distinct(states: State[]): State[] {
+  return states.filter((state, position) => {
+    const same = (other: State) => other.components === state.components && other.index === state.index
+    return states.findIndex(same) === position
+  })
 }
 
 class Search {
@@ -127,7 +140,7 @@ class Search {
   }
 
   private behindLink(link: Entry, states: State[]): State[] {
-    const named = states.filter((state) => state.components[state.index - 1]?.kind === 'name')
+    const named = states.filter((state) => state.named)
     if (named.length === 0) return []
     try {
       if (!statSync(toSystemPath(this.base + link.path)).isDirectory()) return []
@@ -142,24 +155,23 @@ class Search {
   }
 
   /** Its names, as far as the states need them: where all say a name, the directory is not even listed. */
-  open(directory: Entry, prefix: string, states: State[]): Frame {
-    const names = new Set<string>()
-    let needsList = false
-    for (const state of states) {
+  open(directory: Entry, prefix: string, incoming: State[]): Frame {
+    const states = distinct(incoming).map((state) =>
+      state.components[state.index]?.kind === 'directories'
+        ? { ...state, named: false, device: state.device ?? directory.dev }
+        : state,
+    )
+    let names = states.flatMap((state) => {
       const component = state.components[state.index]
-      if (component?.kind === 'name') names.add(component.name)
-      else if (component) needsList = true
-      if (component?.kind !== 'directories') continue
-      state.device ??= directory.dev
-      const next = state.components[state.index + 1]
-      if (next?.kind === 'name') names.add(next.name)
-    }
-    if (!needsList) return { prefix, states, names: [...names].sort(), next: 0 }
+      return component?.kind === 'name' ? [component.name] : []
+    })
+    const isListed = states.some((state) => state.components[state.index]?.kind !== 'name')
     try {
-      return { prefix, states, names: listNames(toSystemPath(this.base + directory.path)), next: 0 }
+      if (isListed) names = listNames(toSystemPath(this.base + directory.path))
     } catch (error) {
+      // What is named can still be looked at.
       if (!isMissing(error)) this.options.onBlind(directory.path, reasonOf(error))
-      return { prefix, states, names: [...names].sort(), next: 0 } // what is named can still be looked at
     }
+    return { prefix, states, names: [...new Set(names)].sort(), next: 0 }
   }
 }

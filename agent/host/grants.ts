@@ -1,6 +1,6 @@
 import type { Permissions } from '../contract/permissions.ts'
 import { NotPermittedError } from '../lib/errors.ts'
-import { isWithin } from '../lib/path.ts'
+import { isNormalPath, isWithin } from '../lib/path.ts'
 
 /** Permissions of one run with every wildcard replaced by what matched when the run started. */
 export interface Grants {
@@ -38,6 +38,9 @@ export function covers(grants: Grants, access: Access, path: string): boolean {
 
 /** Throws NotPermittedError unless the access is granted: the same answer that the kernel would give, with a reason. */
 export function demand(grants: Grants, access: Access, path: string, verb: string): void {
+  if (!isNormalPath(path)) {
+    throw new NotPermittedError(`Cannot ${verb} "${path}": it is no absolute path, or one with "." or ".."`)
+  }
   if (covers(grants, access, path)) return
   throw new NotPermittedError(`Cannot ${verb} "${path}": the job does not declare it (permissions.${access})`)
 }

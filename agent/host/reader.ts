@@ -9,7 +9,6 @@ import {
   statfsSync,
   statSync,
 } from 'node:fs'
-import { join } from 'node:path'
 import type {
   Entry,
   ExactStat,
@@ -47,9 +46,9 @@ export class LocalHostReader implements HostReader {
     this.accounts = new Accounts(root === '/' ? '' : root)
   }
 
-  /** The path to hand to a system call. */
+  /** The path to hand to a system call. Not by node:path, which would spoil names that are no UTF-8. */
   protected real(path: string): string | Buffer {
-    return toSystemPath(this.root === '/' ? path : join(this.root, path))
+    return toSystemPath(this.root === '/' ? path : this.root + path)
   }
 
   stat(path: string): FileStat | undefined {

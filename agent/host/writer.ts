@@ -16,7 +16,6 @@ import {
   rmdirSync,
   unlinkSync,
 } from 'node:fs'
-import { basename, dirname } from 'node:path'
 import type {
   CreateOptions,
   FileSink,
@@ -26,6 +25,7 @@ import type {
   TreeWriter,
 } from '../contract/host.ts'
 import { errnoOf } from '../lib/errors.ts'
+import { baseName, directoryName } from '../lib/path.ts'
 import { changeMode, changeOwner } from './attributes.ts'
 import { openDirectoryHandle } from './directory.ts'
 import { attempt } from './files.ts'
@@ -39,7 +39,7 @@ export class LocalHostWriter extends LocalHostReader implements HostWriter {
   create(path: string, options: CreateOptions = {}): FileSink {
     demand(this.grants, 'write', path, 'write')
     const temporaryPath =
-      options.temporaryPath ?? `${dirname(path)}/.reeve-${randomBytes(6).toString('hex')}.tmp`
+      options.temporaryPath ?? `${directoryName(path)}/.reeve-${randomBytes(6).toString('hex')}.tmp`
     const { O_WRONLY, O_CREAT, O_EXCL, O_NOFOLLOW } = constants
     const mode = options.mode ?? 0o600
     const descriptor = attempt('write', path, () =>
@@ -75,7 +75,7 @@ export class LocalHostWriter extends LocalHostReader implements HostWriter {
           else this.renameWithoutReplacing(temporaryPath, path)
           open = false
           closeSync(descriptor)
-          if (durable) this.syncDirectory(dirname(path))
+          if (durable) this.syncDirectory(directoryName(path))
         })
       },
       abort,
@@ -116,7 +116,7 @@ export class LocalHostWriter extends LocalHostReader implements HostWriter {
 
   /** A handle of the directory that an entry is in, opened without following a link. */
   protected openParent(path: string): number {
-    return openDirectoryHandle(this.root, dirname(path))
+    return openDirectoryHandle(this.root, directoryName(path))
   }
 
   rename(from: string, to: string, options: { replace?: boolean; durable?: boolean } = {}): void {
@@ -126,8 +126,8 @@ export class LocalHostWriter extends LocalHostReader implements HostWriter {
       if (options.replace) renameSync(this.real(from), this.real(to))
       else this.renameWithoutReplacing(from, to)
       if (options.durable === false) return
-      this.syncDirectory(dirname(to))
-      if (dirname(from) !== dirname(to)) this.syncDirectory(dirname(from))
+      this.syncDirectory(directoryName(to))
+      if (directoryName(from) !== directoryName(to)) this.syncDirectory(directoryName(from))
     })
   }
 
@@ -158,7 +158,7 @@ export class LocalHostWriter extends LocalHostReader implements HostWriter {
     attempt('remove', path, () => {
       if (lstatSync(this.real(path)).isDirectory()) rmdirSync(this.real(path))
       else unlinkSync(this.real(path))
-      this.syncDirectory(dirname(path))
+      this.syncDirectory(directoryName(path))
     })
   }
 
@@ -205,7 +205,7 @@ export class LocalHostWriter extends LocalHostReader implements HostWriter {
       } finally {
         closeSync(descriptor)
       }
-      this.syncDirectory(dirname(path))
+      this.syncDirectory(directoryName(path))
     })
   }
 
@@ -241,12 +241,12 @@ class LocalHostDirectory extends LocalHostWriter implements HostDirectory {
 
   protected override real(path: string): string | Buffer {
     if (path === this.directory) return `/proc/self/fd/${this.descriptor}/.`
-    if (dirname(path) !== this.directory) return super.real(path)
-    return toSystemPath(`/proc/self/fd/${this.descriptor}/${basename(path)}`)
+    if (directoryName(path) !== this.directory) return super.real(path)
+    return toSystemPath(`/proc/self/fd/${this.descriptor}/${baseName(path)}`)
   }
 
   protected override openParent(path: string): number {
-    if (dirname(path) !== this.directory) return super.openParent(path)
+    if (directoryName(path) !== this.directory) return super.openParent(path)
     return openDirectoryHandle(`/proc/self/fd/${this.descriptor}/.`, '/')
   }
 

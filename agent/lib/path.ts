@@ -13,6 +13,16 @@ export function isNormalPath(path: string): boolean {
   return path.startsWith('/') && !/\/\/|\/\.{1,2}(?:\/|$)|\/$|\0/.test(path)
 }
 
+/** The directory that a normal path is in; of "/" it is "/". Unlike node:path it keeps names that are no UTF-8. */
+export function directoryName(path: string): string {
+  return path.slice(0, Math.max(1, path.lastIndexOf('/')))
+}
+
+/** The last component of a normal path; of "/" it is empty. */
+export function baseName(path: string): string {
+  return path.slice(path.lastIndexOf('/') + 1)
+}
+
 /** The part of a glob pattern before its first component with a wildcard: "/home/*\/.ssh" → "/home". */
 export function globBase(pattern: string): string {
   const components = pattern.split('/')

@@ -1,7 +1,9 @@
 import { describe, expect, test } from 'bun:test'
 import fc from 'fast-check'
 import {
+  baseName,
   compareTreeOrder,
+  directoryName,
   globBase,
   isNormalPath,
   isWithin,
@@ -37,6 +39,15 @@ test.each([
   ['/a\0b', false],
 ])('isNormalPath(%p) is %p', (path, expected) => {
   expect(isNormalPath(path)).toBe(expected)
+})
+
+test.each([
+  ['/a/b', '/a', 'b'],
+  ['/a', '/', 'a'],
+  ['/', '/', ''],
+  ['/a\udcff/b\udcfe', '/a\udcff', 'b\udcfe'],
+])('directoryName() and baseName() of %p are %p and %p', (path, directory, name) => {
+  expect([directoryName(path), baseName(path)]).toEqual([directory, name])
 })
 
 test.each([
