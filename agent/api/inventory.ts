@@ -1,33 +1,8 @@
 import { z } from 'zod'
-import { type FactKey, listArtifacts, listFacts } from '../store/read-inventory.ts'
+import { listArtifacts, listFacts } from '../store/read-inventory.ts'
 import { idCursorParameter, limitParameter, nameParameter, pageOf } from './parameters.ts'
 import { defineRoute, type Route } from './route.ts'
 import { present } from './schemas.ts'
-
-const factKey = () => z.tuple([z.string(), z.string(), z.string()])
-
-/** `cursor` of facts: their identity, which is no number, as base64url of JSON. */
-function factCursorParameter() {
-  return z
-    .string()
-    .max(16_384)
-    .transform((text, context): FactKey => {
-      const key = factKey().safeParse(parseJson(Buffer.from(text, 'base64url').toString('utf8')))
-      if (key.success) return key.data
-      context.addIssue({ code: 'custom', message: 'wanted `next` of the page before' })
-      return z.NEVER
-    })
-    .optional()
-    .describe('`next` of the page before')
-}
-
-function parseJson(text: string): unknown {
-  try {
-    return JSON.parse(text)
-  } catch {
-    return undefined
-  }
-}
 
 export const inventoryRoutes: Route[] = [
   defineRoute({
@@ -66,15 +41,18 @@ export const inventoryRoutes: Route[] = [
         job: nameParameter('Only of this job'),
         kind: nameParameter('Only of this kind'),
         limit: limitParameter(),
-        cursor: factCursorParameter(),
+        cursor: idCursorParameter(),
       }),
     answers: { 200: { means: 'A page of facts', schema: 'FactList' } },
     handle({ c, deps, query }) {
       const { limit, cursor, ...filter } = query
       const rows = listFacts(deps.store, { ...filter, after: cursor, limit: limit + 1 })
-      const cursorOf = ({ job, kind, subject }: (typeof rows)[number]) =>
-        Buffer.from(JSON.stringify([job, kind, subject])).toString('base64url')
-      return c.json(present('FactList', pageOf(rows, limit, cursorOf)))
+      return c.json(
+        present(
+          'FactList',
+          pageOf(rows, limit, (fact) => String(fact.row)),
+        ),
+      )
     },
   }),
 ]

@@ -54,10 +54,16 @@ function describeOperation(route: Route): object {
 
 function describeAnswer(status: string, answer: Answer): object {
   if (Number(status) >= 400) return problemAnswer(answer.means)
-  const content = answer.schema
-    ? { 'application/json': { schema: { $ref: `#/components/schemas/${answer.schema}` } } }
-    : { [answer.contentType ?? 'application/json']: { schema: { type: 'string' } } }
-  return { description: answer.means, content }
+  const { means: description, schema, contentType } = answer
+  if (schema) {
+    const reference = { $ref: `#/components/schemas/${schema}` }
+    return { description, content: { 'application/json': { schema: reference } } }
+  }
+  if (!contentType) return { description }
+  return {
+    description,
+    content: { [contentType]: { schema: contentType === 'application/json' ? {} : { type: 'string' } } },
+  }
 }
 
 function problemAnswer(means: string): object {
@@ -71,13 +77,13 @@ function describeParameters(place: 'path' | 'query', schema: (() => z.ZodObject)
   if (!schema) return []
   const { properties = {}, required = [] } = z.toJSONSchema(schema(), { io: 'input' })
   return Object.entries(properties).map(([name, property]) => {
-    const { description, ...rest } = typeof property === 'boolean' ? {} : property
+    const { description, asSent, ...rest } = typeof property === 'boolean' ? {} : property
     return {
       name,
       in: place,
       required: place === 'path' || required.includes(name),
       ...(description && { description }),
-      schema: rest,
+      schema: asSent ?? rest,
     }
   })
 }

@@ -1,6 +1,8 @@
 import { z } from 'zod'
 import { parseDuration } from '../lib/duration.ts'
 
+// `asSent` in the metadata is what the API description says where the schema itself cannot.
+
 export const DEFAULT_LIMIT = 50
 export const MAX_LIMIT = 1000
 
@@ -13,7 +15,10 @@ export function limitParameter() {
     .refine((limit) => limit >= 1 && limit <= MAX_LIMIT, `wanted 1 to ${MAX_LIMIT}`)
     .optional()
     .transform((limit) => limit ?? DEFAULT_LIMIT)
-    .describe(`At most so many items, 1 to ${MAX_LIMIT}. Default ${DEFAULT_LIMIT}`)
+    .meta({
+      description: 'At most so many items',
+      asSent: { type: 'integer', minimum: 1, maximum: MAX_LIMIT, default: DEFAULT_LIMIT },
+    })
 }
 
 /** `cursor` of a list that is ordered by descending id: the last id of the page before. */
@@ -25,9 +30,8 @@ export function idCursorParameter() {
 export function idText() {
   return z
     .string()
-    .regex(/^[1-9]\d{0,15}$/, 'wanted a number')
+    .regex(/^[1-9]\d{0,14}$/, 'wanted a number')
     .transform(Number)
-    .refine(Number.isSafeInteger, 'wanted a smaller number')
 }
 
 /** A job's name, a plugin's rule, a kind: a short word, whether anything has it or not. */
@@ -39,20 +43,22 @@ export function nameParameter(means: string) {
     .describe(means)
 }
 
-/** A moment ("2026-11-21T22:00:00Z", "2026-11-21") or how long ago ("24h"); its output makes UTC milliseconds of now. */
+/** A moment or how long ago; its output makes UTC milliseconds of the present time. */
 export function sinceParameter() {
+  const moment = (text: string) => () => Date.parse(text)
+  const ago = (text: string) => (now: number) => Math.max(0, now - (parseDuration(text) ?? 0))
   return z
-    .string()
-    .transform((text, context) => {
-      const ago = parseDuration(text)
-      if (ago !== undefined) return (now: number) => Math.max(0, now - ago)
-      const at = /^\d{4}-\d{2}-\d{2}(T\d{2}:\d{2}(:\d{2}(\.\d{1,3})?)?(Z|[+-]\d{2}:\d{2}))?$/.test(text)
-        ? Date.parse(text)
-        : Number.NaN
-      if (!Number.isNaN(at)) return () => at
-      context.addIssue({ code: 'custom', message: 'wanted a moment such as 2026-11-21T22:00:00Z, or 24h' })
-      return z.NEVER
-    })
+    .union(
+      [
+        z.iso.datetime({ offset: true }).transform(moment),
+        z.iso.date().transform(moment),
+        z
+          .string()
+          .regex(/^(\d{1,6}(ms|s|m|h|d|w)){1,6}$/)
+          .transform(ago),
+      ],
+      'wanted a moment such as 2026-11-21T22:00:00Z, or 24h',
+    )
     .optional()
     .describe(
       'Only what began at or after this moment, or so long ago: 2026-11-21T22:00:00Z, 2026-11-21, 24h',

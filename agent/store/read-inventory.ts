@@ -1,4 +1,4 @@
-import { and, desc, eq, lt, sql } from 'drizzle-orm'
+import { and, desc, eq, getTableColumns, gt, lt, sql } from 'drizzle-orm'
 import type { Store } from './open.ts'
 import { artifacts, facts, metrics } from './schema.ts'
 
@@ -33,32 +33,30 @@ export function listArtifacts(store: Store, filter: ArtifactFilter): StoredArtif
     .all()
 }
 
-/** Identity of a fact, and the order in which facts are listed. */
-export type FactKey = [job: string, kind: string, subject: string]
-
 export interface FactFilter {
   job?: string | undefined
   kind?: string | undefined
-  /** Only facts after this one: the last one of the page before. */
-  after?: FactKey | undefined
+  /** Only facts after this row: the last one of the page before. */
+  after?: number | undefined
   limit: number
 }
 
-/** Inventory, ordered by job, kind and subject. */
-export function listFacts(store: Store, filter: FactFilter): StoredFact[] {
-  const { after } = filter
+/** SQLite's own number of a row: its subject would be too long for a cursor. It stays while the fact does. */
+const row = sql<number>`rowid`
+
+/** Inventory, in the order in which it was first seen. */
+export function listFacts(store: Store, filter: FactFilter): (StoredFact & { row: number })[] {
   return store.orm
-    .select()
+    .select({ ...getTableColumns(facts), row })
     .from(facts)
     .where(
       and(
         filter.job === undefined ? undefined : eq(facts.job, filter.job),
         filter.kind === undefined ? undefined : eq(facts.kind, filter.kind),
-        after &&
-          sql`(${facts.job}, ${facts.kind}, ${facts.subject}) > (${after[0]}, ${after[1]}, ${after[2]})`,
+        filter.after === undefined ? undefined : gt(row, filter.after),
       ),
     )
-    .orderBy(facts.job, facts.kind, facts.subject)
+    .orderBy(row)
     .limit(filter.limit)
     .all()
 }

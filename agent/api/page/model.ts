@@ -88,7 +88,7 @@ function loadDetails(deps: ApiDeps, caller: Caller, jobs: DescribedJob[]): Detai
     jobs: jobs.toSorted((a, b) => JOB_STATES.indexOf(a.state) - JOB_STATES.indexOf(b.state)),
     findings: findings.slice(0, FINDINGS_SHOWN),
     moreFindings: findings.length > FINDINGS_SHOWN,
-    facts: Map.groupBy(facts.slice(0, FACTS_READ), (fact) => fact.kind),
+    facts: groupFacts(facts.slice(0, FACTS_READ)),
     moreFacts: facts.length > FACTS_READ,
     artifacts: listArtifacts(store, { limit: ARTIFACTS_SHOWN }),
     runs: listRuns(store, { limit: RUNS_SHOWN }),
@@ -97,6 +97,13 @@ function loadDetails(deps: ApiDeps, caller: Caller, jobs: DescribedJob[]): Detai
     mayRun: hasScope(caller, 'operate'),
     mayAudit,
   }
+}
+
+/** Facts by kind, both in alphabetical order, so that they stand in the same place each time. */
+function groupFacts(facts: StoredFact[]): Map<string, StoredFact[]> {
+  const compare = (a: string, b: string) => (a < b ? -1 : a > b ? 1 : 0)
+  const sorted = facts.toSorted((a, b) => compare(a.kind, b.kind) || compare(a.subject, b.subject))
+  return Map.groupBy(sorted, (fact) => fact.kind)
 }
 
 function loadChannels({ store }: ApiDeps): Channel[] {

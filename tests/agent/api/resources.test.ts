@@ -253,7 +253,7 @@ test('pages of a list have each item exactly once, whatever their size', async (
   host.store.orm
     .insert(facts)
     .values(
-      ['a', 'b"\\', 'ü', 'a', 'z\n'].map((subject, index) => ({
+      ['a', 'b"\\', 'ü'.repeat(4096), 'a', 'z\n'].map((subject, index) => ({
         job: index < 3 ? 'credentials' : 'x',
         kind: 'key',
         subject,
