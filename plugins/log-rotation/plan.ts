@@ -29,6 +29,14 @@ export function judgeRename(
   return log.generations.some((generation) => sameFile(generation.stat, identity)) ? 'linked' : 'not-begun'
 }
 
+/** Whether the copy of a log came as far as its final name: then the newest generation is not the one before. */
+export function isCopied(
+  log: Pick<SurveyedLog, 'generations'>,
+  before: Pick<Pending, 'dev' | 'ino'>,
+): boolean {
+  return log.generations.some(({ index, stat }) => index === 1 && !sameFile(stat, before))
+}
+
 /** Pure: what the host, the state and the configuration together ask for. */
 export function planLog(log: SurveyedLog, state: State, now: number, timeZone: string): LogPlan {
   const plan: LogPlan = {
@@ -52,7 +60,9 @@ export function planLog(log: SurveyedLog, state: State, now: number, timeZone: s
 
   plan.failure = pending?.failure ?? undefined
   const clock = state.clocks[log.path]
-  const settled = log.generations.filter(({ stat }) => !pending || !sameFile(stat, pending))
+  const settled = log.generations.filter(
+    ({ stat }) => !pending || pending.phase === 'copy' || !sameFile(stat, pending),
+  )
   plan.held = pending?.phase === 'held'
   plan.compress = planCompression(settled, log.set)
   plan.expired = planRetention(log.generations, log.set, now).filter(({ generation }) =>
@@ -77,6 +87,9 @@ function describeUnfinished(log: SurveyedLog, pending: Pending | undefined): str
     return judgeRename(log, pending) === 'renamed'
       ? 'it was renamed, and nothing after that was done'
       : undefined
+  }
+  if (pending.phase === 'copy') {
+    return isCopied(log, pending) ? 'it was copied and truncated, and nothing after that was done' : undefined
   }
   if (pending.phase === 'settle') return 'its writer was not told yet to reopen it'
   return pending.phase === 'prove' ? 'its generation is not proven yet' : undefined

@@ -1,4 +1,5 @@
 import { definePlugin, type Permissions } from '../../agent/contract/mod.ts'
+import { applyRotation } from './apply.ts'
 import { checkLogs } from './check.ts'
 import { type Config, configSchema, directoryOf, listBaseOf } from './config.ts'
 
@@ -33,7 +34,7 @@ export default definePlugin({
   config: configSchema,
   permissions,
   check: checkLogs,
-  apply: async (ctx) => (await import('./apply.ts')).applyRotation(ctx),
+  apply: applyRotation,
 })
 
 /** In a directory of another user: to look, to read the log, to see who writes, to create its successor. */

@@ -1,6 +1,6 @@
 import { describeError, type HostDirectory } from '../../agent/contract/mod.ts'
 import { generationPath, type Leftover, planShifts, planUnlinks, sameFile } from './generation.ts'
-import { judgeRename } from './plan.ts'
+import { isCopied, judgeRename } from './plan.ts'
 import { createMissing, finishRename, recordRotation } from './rotate.ts'
 import type { Session } from './session.ts'
 import type { SurveyedLog } from './survey.ts'
@@ -65,6 +65,10 @@ function clearLeftover(
 function finish(session: Session, directory: HostDirectory, log: SurveyedLog): void {
   session.touched.add(log.path)
   const pending = session.state.pending[log.path]
+  if (pending?.phase === 'copy') {
+    if (isCopied(log, pending)) recordRotation(session, log, pending.startedMs)
+    return
+  }
   const identity = pending?.phase === 'rename' ? pending : log.stat
   if (!identity) return
   const progress = judgeRename(log, identity)

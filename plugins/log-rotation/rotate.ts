@@ -3,6 +3,7 @@ import type { LogSet } from './config.ts'
 import { generationPath, leftoverPath, planShifts, sameFile } from './generation.ts'
 import type { LogPlan } from './plan.ts'
 import type { Session } from './session.ts'
+import type { Pending } from './state.ts'
 import type { SurveyedLog } from './survey.ts'
 import { copyAndTruncate } from './truncate.ts'
 
@@ -22,12 +23,31 @@ export function rotateDue(session: Session): void {
   )
   for (const { log } of due.filter((plan) => plan.log.set.method === 'copytruncate')) {
     session.ctx.signal.throwIfAborted()
-    attempt(session, log, () => {
-      copyAndTruncate(session.directory(log.directory), log, session.ctx.signal)
-      recordRotation(session, log, session.ctx.now.getTime())
-      session.saveState()
-    })
+    rotateByCopy(session, log)
   }
+}
+
+/** One at a time: a large log takes long, and each one is recorded as it is done. */
+function rotateByCopy(session: Session, log: SurveyedLog): void {
+  const startedMs = session.ctx.now.getTime()
+  const before = log.generations.find(({ index }) => index === 1)?.stat ?? { dev: 0, ino: 0 }
+  session.state.pending[log.path] = intentionOf(log, 'copy', startedMs, before)
+  session.saveState()
+  const copied = attempt(session, log, () => {
+    copyAndTruncate(session.directory(log.directory), log, session.ctx.signal)
+  })
+  if (copied) recordRotation(session, log, startedMs)
+  else delete session.state.pending[log.path]
+  session.saveState()
+}
+
+function intentionOf(
+  log: SurveyedLog,
+  phase: Pending['phase'],
+  startedMs: number,
+  { dev, ino }: { dev: number; ino: number },
+): Pending {
+  return { set: log.set.name, phase, startedMs, dev, ino, failure: null }
 }
 
 /**
@@ -39,16 +59,7 @@ function rotateByRename(session: Session, plans: LogPlan[]): void {
   if (plans.length === 0) return
   const startedMs = session.ctx.now.getTime()
   for (const { log } of plans) {
-    if (!log.stat) continue
-    const { dev, ino } = log.stat
-    session.state.pending[log.path] = {
-      set: log.set.name,
-      phase: 'rename',
-      startedMs,
-      dev,
-      ino,
-      failure: null,
-    }
+    if (log.stat) session.state.pending[log.path] = intentionOf(log, 'rename', startedMs, log.stat)
   }
   session.saveState()
   const done: SurveyedLog[] = []
@@ -71,9 +82,10 @@ function attempt(session: Session, log: SurveyedLog, action: () => void): boolea
     action()
     return true
   } catch (error) {
-    session.ctx.signal.throwIfAborted()
-    const reason = describeError(error)
-    session.fail('rotation-failed', log.path, `${log.path} was not rotated: ${reason}`, FAILED_REMEDY)
+    if (!session.ctx.signal.aborted) {
+      const summary = `${log.path} was not rotated: ${describeError(error)}`
+      session.fail('rotation-failed', log.path, summary, FAILED_REMEDY)
+    }
     return false
   }
 }
@@ -83,14 +95,8 @@ export function recordRotation(session: Session, log: SurveyedLog, rotatedMs: nu
   session.state.clocks[log.path] = { sinceMs: rotatedMs, rotatedMs }
   const newest = session.directory(log.directory).stat(generationPath(log.path, 1))
   if (newest) {
-    session.state.pending[log.path] = {
-      set: log.set.name,
-      phase: log.set.afterRotate ? 'settle' : 'prove',
-      startedMs: rotatedMs,
-      dev: newest.dev,
-      ino: newest.ino,
-      failure: null,
-    }
+    const phase = log.set.afterRotate ? 'settle' : 'prove'
+    session.state.pending[log.path] = intentionOf(log, phase, rotatedMs, newest)
   } else delete session.state.pending[log.path]
   session.touched.add(log.path)
   session.ctx.log.info('rotated a log', { log: log.path, method: log.set.method })

@@ -9,14 +9,14 @@ const clock = z.strictObject({
 
 /**
  * A rotation that is under way, or was when the last run ended.
- * `rename`: the log may have been renamed already. `settle`: it has been, afterRotate has not succeeded yet.
+ * `rename`: the log may have been renamed already. `copy`: it may have been copied and truncated. `settle`: it has been, afterRotate has not succeeded yet.
  * `prove`: what is left is to compress and to prove. `held`: that waits for a writer which still has the file open.
  */
 const pending = z.strictObject({
   set: z.string(),
-  phase: z.enum(['rename', 'settle', 'prove', 'held']),
+  phase: z.enum(['rename', 'copy', 'settle', 'prove', 'held']),
   startedMs: z.number(),
-  /** The file that was the log. */
+  /** The file that was the log; with `copy` the newest generation before, zeros when there was none. */
   dev: z.number(),
   ino: z.number(),
   /** How afterRotate failed. */
