@@ -1,7 +1,7 @@
-import { Hono } from 'hono'
 import { bodyLimit } from 'hono/body-limit'
 import { HTTPException } from 'hono/http-exception'
 import { methodNotAllowed } from 'hono/method-not-allowed'
+import { Hono } from 'hono/quick'
 import { secureHeaders } from 'hono/secure-headers'
 import { describeError } from '../lib/errors.ts'
 import { clientKey, isAllowedHost } from './address.ts'

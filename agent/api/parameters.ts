@@ -3,8 +3,8 @@ import { parseDuration } from '../lib/duration.ts'
 
 // `asSent` in the metadata is what the API description says where the schema itself cannot.
 
-export const DEFAULT_LIMIT = 50
-export const MAX_LIMIT = 1000
+const DEFAULT_LIMIT = 50
+const MAX_LIMIT = 1000
 
 /** `limit` of a list. */
 export function limitParameter() {

@@ -19,7 +19,7 @@ const PROBLEMS = {
 
 export type ProblemCode = keyof typeof PROBLEMS
 
-export interface ProblemExtras {
+interface ProblemExtras {
   headers?: Record<string, string>
   /** Further members of the document. */
   members?: Record<string, unknown>

@@ -25,7 +25,7 @@ interface RouteBase {
   answers: Record<number, Answer>
 }
 
-export interface RouteRequest<Params, Query> {
+interface RouteRequest<Params, Query> {
   c: ApiContext
   deps: ApiDeps
   params: Params

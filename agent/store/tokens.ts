@@ -5,7 +5,7 @@ import type { Store } from './open.ts'
 import { type Scope, tokens } from './schema.ts'
 
 /** Recognisable, so that a scanner for secrets finds a token that lies where it should not. */
-export const TOKEN_PATTERN = /^reeve_[0-9a-f]{64}$/
+const TOKEN_PATTERN = /^reeve_[0-9a-f]{64}$/
 
 /** Names of actors in the audit log that are no token; a token must not pass for one of them. */
 const RESERVED_NAMES = ['socket', 'scheduler', 'anonymous']
