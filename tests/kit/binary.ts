@@ -47,7 +47,8 @@ function isNewer(path: string, sources: string[]): boolean {
 }
 
 function changeTimes(path: string): number[] {
-  const stat = statSync(path)
+  const stat = statSync(path, { throwIfNoEntry: false })
+  if (!stat) return []
   if (!stat.isDirectory()) return [stat.mtimeMs]
   return [stat.mtimeMs, ...readdirSync(path).flatMap((name) => changeTimes(join(path, name)))]
 }
