@@ -1,0 +1,105 @@
+import { createHash, type Hash } from 'node:crypto'
+import type { ArchiveEntry } from './entry.ts'
+import {
+  type ArchiveSummary,
+  isManifestName,
+  MANIFEST_PART_BYTES,
+  ManifestLines,
+  manifestName,
+  parseEndLine,
+} from './manifest.ts'
+import { type ArchiveHandler, ArchiveParser } from './parser.ts'
+
+/** A part holds full lines, the longest of them two names of 4096 bytes, and at last the list of problems. */
+const MANIFEST_LARGEST_BYTES = 4 * MANIFEST_PART_BYTES
+
+/**
+ * Reads an archive and compares all of it with its own manifest: each entry's facts and the SHA-256 of its
+ * content. The handler gets the entries without the manifest, and must believe none of them before `finish`
+ * has returned. Throws on the first thing that is not as it should be.
+ */
+export class ArchiveReader {
+  private readonly lines = new ManifestLines()
+  private readonly parser: ArchiveParser
+  private entry: ArchiveEntry | undefined
+  private hash: Hash | undefined
+  private manifest: Buffer[] | undefined
+  private parts = 0
+  private summary: ArchiveSummary | undefined
+
+  constructor(private readonly handler?: Partial<ArchiveHandler>) {
+    this.parser = new ArchiveParser({
+      entry: (entry) => this.onEntry(entry),
+      data: (chunk) => this.onData(chunk),
+      entryEnd: () => this.onEntryEnd(),
+    })
+  }
+
+  push(chunk: Uint8Array): void {
+    this.parser.push(chunk)
+  }
+
+  finish(): ArchiveSummary {
+    this.parser.finish()
+    if (!this.summary) throw new Error('the archive has no end of its manifest')
+    return this.summary
+  }
+
+  private onEntry(entry: ArchiveEntry): void {
+    if (this.summary) throw new Error('entries follow the end of the manifest')
+    this.entry = entry
+    if (isManifestName(entry.name)) {
+      if (entry.name !== manifestName(this.parts + 1) || entry.size > MANIFEST_LARGEST_BYTES) {
+        throw new Error(`the manifest has an unexpected part "${entry.name}"`)
+      }
+      this.manifest = []
+      return
+    }
+    this.hash = entry.type === 'file' ? createHash('sha256') : undefined
+    this.handler?.entry?.(entry)
+  }
+
+  private onData(chunk: Uint8Array): void {
+    if (this.manifest) {
+      this.manifest.push(Buffer.from(chunk))
+      return
+    }
+    this.hash?.update(chunk)
+    this.handler?.data?.(chunk)
+  }
+
+  private onEntryEnd(): void {
+    if (this.manifest) {
+      this.compare(Buffer.concat(this.manifest).toString('utf8'))
+      this.manifest = undefined
+      return
+    }
+    if (this.entry) this.lines.add(this.entry, this.hash?.digest('hex'))
+    this.handler?.entryEnd?.()
+  }
+
+  private compare(said: string): void {
+    this.parts++
+    const found = this.lines.takePart()
+    if (said === found) return
+    const end = said.startsWith(found) ? parseEndLine(said.slice(found.length)) : undefined
+    if (!end) throw new Error(firstDifference(said, found))
+    const summary = this.lines.summary(end.problems)
+    if (
+      end.entries !== summary.entries ||
+      end.contentBytes !== summary.contentBytes ||
+      end.sha256 !== summary.sha256
+    ) {
+      throw new Error('the archive does not hold what the end of its manifest says')
+    }
+    this.summary = summary
+  }
+}
+
+function firstDifference(said: string, found: string): string {
+  const saidLines = said.split('\n')
+  const index = found.split('\n').findIndex((line, at) => line !== saidLines[at])
+  const line = saidLines[index] ?? ''
+  const name = /^\{"name":("(?:[^"\\]|\\.)*")/.exec(line)?.[1]
+  return `the manifest and the archive differ${name ? ` in ${name}` : ''}`
+}

@@ -1,0 +1,150 @@
+import {
+  type Blind,
+  type CheckContext,
+  describeError,
+  errnoOf,
+  type Fact,
+  type HostReader,
+  type Metric,
+  type Report,
+} from '../../agent/contract/mod.ts'
+import type { BackupConfig } from './config.ts'
+import type { DestinationReader } from './destination.ts'
+import { DirectoryReader } from './directory.ts'
+import { type DestinationState, judge, type ObjectState, type Observation, soundRecords } from './judge.ts'
+import { StreamDigest } from './read.ts'
+import { loadRecipients } from './recipients.ts'
+import { type BackupRecord, isProven, type ProvenRecord, Records } from './records.ts'
+
+export async function check(ctx: CheckContext<BackupConfig>): Promise<Report> {
+  const { config, host, now } = ctx
+  const blind: Blind[] = []
+  const records = Records.load(ctx.state, ctx.stateDir)
+  const { directory } = config.destination
+  const destination = lookAtDestination(host, directory)
+  const reader = new DirectoryReader(host, directory)
+  const observed: Observation['records'] = []
+  let isRefreshed = false
+  for (const record of records.all.filter((record) => record.destination === directory)) {
+    ctx.signal.throwIfAborted()
+    if (destination.kind === 'missing') {
+      observed.push({ record, object: 'unknown' })
+      continue
+    }
+    try {
+      const { object, mtimeMs } = await lookAtObject(reader, record)
+      if (record.stored && mtimeMs !== undefined && mtimeMs !== record.stored.mtimeMs) {
+        record.stored.mtimeMs = mtimeMs
+        isRefreshed = true
+      }
+      observed.push({ record, object })
+    } catch (error) {
+      blind.push({ subject: `${directory}/${record.name}`, reason: describeError(error) })
+      observed.push({ record, object: 'unknown' })
+    }
+  }
+  if (isRefreshed) records.save()
+  const missingSources = lookForSources(host, config.sources.paths, blind)
+  const recipients = await loadRecipients(host, config, now)
+  const seen: Observation = {
+    now,
+    job: ctx.job,
+    config,
+    recipients,
+    missingSources,
+    destination,
+    records: observed,
+  }
+  return {
+    findings: judge(seen),
+    blind,
+    facts: soundRecords(seen).map(toFact),
+    metrics: toMetrics(seen),
+    coverage: {
+      examined: observed.length + config.sources.paths.length + config.recipients.length,
+      skipped: 0,
+    },
+  }
+}
+
+function lookAtDestination(host: HostReader, directory: string): DestinationState {
+  try {
+    const stat = host.statTarget(directory)
+    if (!stat) return { kind: 'missing', reason: 'no such directory' }
+    if (stat.type !== 'directory') return { kind: 'missing', reason: `it is a ${stat.type}` }
+    return { kind: 'ready', mode: stat.mode, freeBytes: host.freeBytes(directory) }
+  } catch (error) {
+    return { kind: 'missing', reason: describeError(error) }
+  }
+}
+
+/**
+ * Size and time tell of nearly every change. Where only the time differs, as after a copy, the content decides;
+ * `mtimeMs` is then the new time.
+ */
+async function lookAtObject(
+  reader: DestinationReader,
+  record: BackupRecord,
+): Promise<{ object: ObjectState; mtimeMs?: number }> {
+  const found = await reader.stat(record.name)
+  if (!record.stored || !found) return { object: 'missing' }
+  if (found.bytes !== record.stored.bytes) return { object: 'damaged' }
+  if (found.mtimeMs === record.stored.mtimeMs) return { object: 'whole' }
+  const isSame = (await hashObject(reader, record.name)) === record.stored.sha256
+  return isSame ? { object: 'whole', mtimeMs: found.mtimeMs } : { object: 'damaged' }
+}
+
+/** SHA-256 of a stored object. */
+export async function hashObject(reader: DestinationReader, name: string): Promise<string> {
+  const digest = new StreamDigest()
+  for await (const chunk of reader.read(name)) digest.add(chunk)
+  return digest.sha256()
+}
+
+function lookForSources(host: HostReader, paths: string[], blind: Blind[]): string[] {
+  return paths.filter((path) => {
+    try {
+      return host.stat(path) === undefined
+    } catch (error) {
+      blind.push({ subject: path, reason: describeError(error) })
+      return errnoOf(error) === 'ENOENT'
+    }
+  })
+}
+
+function toFact(record: ProvenRecord): Fact {
+  return {
+    kind: 'backup',
+    subject: record.name,
+    data: {
+      destination: record.destination,
+      bytes: record.stored.bytes,
+      sha256: record.stored.sha256,
+      createdAt: record.createdAt,
+      provenAt: record.provenAt,
+      entries: record.summary.entries,
+      contentBytes: record.summary.contentBytes,
+      problems: record.summary.problems.count,
+      recipients: record.recipients.join(' '),
+      hasPassphrase: record.hasPassphrase,
+    },
+  }
+}
+
+function toMetrics(seen: Observation): Metric[] {
+  const sound = soundRecords(seen)
+  const count: Metric = { name: 'backup_proven', value: sound.length, help: 'Proven backups that are there' }
+  const newest = sound.at(-1)
+  if (!newest || !isProven(newest)) return [count]
+  const ageMs = Math.max(0, seen.now.getTime() - Date.parse(newest.createdAt))
+  return [
+    count,
+    { name: 'backup_proven_age_seconds', value: ageMs / 1000, help: 'Age of the newest proven backup' },
+    { name: 'backup_proven_bytes', value: newest.stored.bytes, help: 'Size of the newest proven backup' },
+    {
+      name: 'backup_duration_seconds',
+      value: newest.durationMs / 1000,
+      help: 'Time that the newest proven backup took, its proof included',
+    },
+  ]
+}

@@ -1,0 +1,87 @@
+import { absolutePath, duration, secretReference, z } from '../../agent/contract/mod.ts'
+import { isPathPattern } from './source/selection.ts'
+
+const excludePattern = z
+  .string()
+  .min(1)
+  .refine((pattern) => isPathPattern(pattern) || !pattern.includes('/'), {
+    message: 'wanted an absolute pattern such as "/var/cache/**", or one for a name such as "*.tmp"',
+  })
+
+const recipient = z
+  .strictObject({
+    file: absolutePath.describe('File with OpenPGP public keys, armoured or binary'),
+    fingerprint: z
+      .string()
+      .regex(/^[0-9a-fA-F]{40}$/, { message: 'wanted the 40 hexadecimal digits of a fingerprint' })
+      .transform((text) => text.toLowerCase())
+      .optional()
+      .describe('The one key of the file that is meant. With it, a key file that was swapped is refused'),
+  })
+  .describe('A public key that can decrypt the backups')
+
+const count = z.number().int().nonnegative().max(10_000)
+
+export const configSchema = z
+  .strictObject({
+    sources: z
+      .strictObject({
+        paths: z.array(absolutePath).min(1).describe('Files and directories to back up'),
+        exclude: z
+          .array(excludePattern)
+          .default([])
+          .describe('What to leave out: patterns for whole paths, or for names at any depth'),
+        oneFileSystem: z
+          .boolean()
+          .default(true)
+          .describe('Do not enter other file systems that are mounted below a path'),
+      })
+      .describe('What is backed up'),
+    recipients: z
+      .array(recipient)
+      .default([])
+      .describe('Public keys to encrypt to. This host then cannot read its own backups'),
+    passphrase: secretReference
+      .optional()
+      .describe('A passphrase that can decrypt the backups too, or alone where there is no recipient'),
+    destination: z
+      .strictObject({
+        directory: absolutePath.describe(
+          'Directory for the backups. It must exist: a missing mount is noticed',
+        ),
+      })
+      .describe('Where backups go'),
+    compressionLevel: z
+      .number()
+      .int()
+      .min(1)
+      .max(19)
+      .default(3)
+      .describe('Level of Zstandard, from 1 (quick) to 19 (small)'),
+    interval: duration
+      .prefault('20h')
+      .describe('A backup is due when the newest proven one is older. 20h fits one run each night'),
+    maxAge: duration
+      .prefault('2d')
+      .describe('Without a proven backup younger than this the host counts as unprotected'),
+    retention: z
+      .strictObject({
+        keepLast: count.min(1).default(7).describe('The newest backups, whatever their age'),
+        daily: count.default(0).describe('The newest of each of so many days (UTC)'),
+        weekly: count.default(0).describe('The newest of each of so many ISO weeks'),
+        monthly: count.default(0).describe('The newest of each of so many months'),
+        yearly: count.default(0).describe('The newest of each of so many years'),
+      })
+      .prefault({})
+      .describe('What is kept. Only proven backups count, and the newest proven one always stays'),
+  })
+  .refine(({ recipients, passphrase }) => recipients.length > 0 || passphrase !== undefined, {
+    path: ['recipients'],
+    message: 'wanted at least one recipient or a passphrase: a backup is never written unencrypted',
+  })
+  .refine(({ interval, maxAge }) => interval < maxAge, {
+    path: ['maxAge'],
+    message: 'wanted a longer time than the interval',
+  })
+
+export type BackupConfig = z.output<typeof configSchema>

@@ -1,0 +1,119 @@
+import { describeError, type HostReader, UserError } from '../../agent/contract/mod.ts'
+import { BlockPool } from './archive/blocks.ts'
+import type { ArchiveSummary } from './archive/manifest.ts'
+import { ArchiveLog, writeArchive } from './archive/writer.ts'
+import { compress, FRAME_CONTENT_BYTES } from './compression.ts'
+import type { Destination } from './destination.ts'
+import { type Addressees, encrypt, type OpenedMessage } from './encryption.ts'
+import { readBackup, StreamDigest } from './read.ts'
+import { collectMembers, type Skipped, type SourceOptions } from './source/members.ts'
+
+/** Called with the bytes done so far. */
+export type Progress = (bytes: number) => void
+
+export interface WrittenBackup {
+  bytes: number
+  sha256: string
+  summary: ArchiveSummary
+  skipped: number
+}
+
+/** Sources → archive → compression → encryption → destination: one stream, nothing of it in the clear on a disk. */
+export async function writeBackup(
+  host: HostReader,
+  sources: SourceOptions,
+  compressionLevel: number,
+  sessionKey: Uint8Array,
+  addressees: Addressees,
+  destination: Destination,
+  name: string,
+  progress: Progress,
+): Promise<WrittenBackup> {
+  const log = new ArchiveLog()
+  const skipped: Skipped = { count: 0 }
+  const members = collectMembers(host, sources, log, skipped)
+  const pool = new BlockPool(FRAME_CONTENT_BYTES)
+  const archive = observe(writeArchive(members, log, pool), (bytes) => {
+    sources.signal.throwIfAborted()
+    progress(bytes)
+  })
+  const encrypted = encrypt(compress(archive, compressionLevel, pool), sessionKey, addressees)
+  const sink = await destination.create(name)
+  const digest = new StreamDigest()
+  try {
+    for await (const chunk of digest.observe(encrypted)) await sink.write(chunk)
+    const { summary } = log
+    if (!summary || summary.entries === 0) {
+      const [problem] = summary?.problems.first ?? []
+      throw new UserError(
+        `Cannot back up: nothing in the sources can be read${problem ? ` ("${problem.path}": ${problem.reason})` : ''}`,
+      )
+    }
+    await sink.commit()
+    return { bytes: digest.bytes, sha256: digest.sha256(), summary, skipped: skipped.count }
+  } finally {
+    await sink.abort()
+  }
+}
+
+/** What a backup must be to be proven. */
+export interface Expected {
+  written: WrittenBackup
+  sessionKey: Uint8Array
+  /** Key IDs of all recipients. */
+  keyIds: string[]
+  passphrase: string | undefined
+}
+
+/**
+ * Reads a stored backup back and compares all of it with what was read at the source. Throws with the reason when
+ * anything differs, or when somebody who should be able to decrypt it could not.
+ */
+export async function proveBackup(
+  destination: Destination,
+  name: string,
+  expected: Expected,
+  progress: Progress,
+  signal: AbortSignal,
+): Promise<void> {
+  const { written, sessionKey } = expected
+  const stored = observe(destination.read(name), (bytes) => {
+    signal.throwIfAborted()
+    progress(bytes)
+  })
+  const found = await readBackup(stored, async (message) => {
+    await proveAddressees(message, expected)
+    return sessionKey
+  })
+  if (found.bytes !== written.bytes || found.sha256 !== written.sha256) {
+    throw new Error('what is stored is not what was written')
+  }
+  if (found.summary.sha256 !== written.summary.sha256 || found.summary.entries !== written.summary.entries) {
+    throw new Error('its entries are not those that were read at the source')
+  }
+}
+
+async function proveAddressees(message: OpenedMessage, expected: Expected): Promise<void> {
+  const { sessionKey, keyIds, passphrase } = expected
+  const missing = keyIds.find((keyId) => !message.keyIds.includes(keyId))
+  if (missing) throw new Error(`it is not encrypted to the key ${missing}`)
+  if (passphrase === undefined) return
+  const keys = await message.unlock({ passphrase }).catch((cause) => {
+    throw new Error(`the passphrase does not open it: ${describeError(cause)}`, { cause })
+  })
+  if (!keys.some((key) => Buffer.from(key).equals(sessionKey))) {
+    throw new Error('the passphrase opens it with another key')
+  }
+}
+
+async function* observe(
+  chunks: AsyncIterable<Uint8Array>,
+  look: (totalBytes: number) => void,
+): AsyncGenerator<Uint8Array> {
+  let bytes = 0
+  for await (const chunk of chunks) {
+    bytes += chunk.length
+    look(bytes)
+    yield chunk
+  }
+}

@@ -1,0 +1,230 @@
+import {
+  type Finding,
+  formatBytes,
+  formatDuration,
+  printablePath,
+  type Scalar,
+  shellWord,
+} from '../../agent/contract/mod.ts'
+import type { BackupConfig } from './config.ts'
+import type { Recipients } from './recipients.ts'
+import { type BackupRecord, isProven, type ProvenRecord } from './records.ts'
+import { type RuleName, rules } from './rules.ts'
+
+export type DestinationState =
+  | { kind: 'ready'; mode: number; freeBytes: number }
+  | { kind: 'missing'; reason: string }
+
+/** How a recorded object was found; `unknown` where it could not be looked at. */
+export type ObjectState = 'whole' | 'missing' | 'damaged' | 'unknown'
+
+/** All that a check has seen. */
+export interface Observation {
+  now: Date
+  job: string
+  config: BackupConfig
+  recipients: Recipients
+  missingSources: string[]
+  destination: DestinationState
+  /** Those of the configured destination, oldest first. */
+  records: { record: BackupRecord; object: ObjectState }[]
+}
+
+const EXPIRES_SOON_MS = 30 * 86_400_000
+/** A clock is set right by less; what was made later than this from now has a wrong time. */
+const CLOCK_TOLERANCE_MS = 300_000
+/** The next backup may be larger than the last one by this factor. */
+const GROWTH = 1.2
+
+/** What is wrong, from what was seen. */
+export function judge(seen: Observation): Finding[] {
+  const stops = [...judgeRecipients(seen), ...judgeDestination(seen), ...judgeSources(seen)]
+  return [...stops, ...judgeStored(seen), ...judgeContent(seen), ...judgeAge(seen, canBackUp(seen))]
+}
+
+/** The proven backups whose objects are still what was written. */
+export function soundRecords(seen: Pick<Observation, 'records'>): ProvenRecord[] {
+  return seen.records.flatMap(({ record, object }) =>
+    isProven(record) && (object === 'whole' || object === 'unknown') ? [record] : [],
+  )
+}
+
+function canBackUp(seen: Observation): boolean {
+  return (
+    seen.recipients.refused.length === 0 &&
+    seen.destination.kind === 'ready' &&
+    seen.missingSources.length < seen.config.sources.paths.length
+  )
+}
+
+function judgeAge(seen: Observation, fixable: boolean): Finding[] {
+  const { now, job, config } = seen
+  const newest = soundRecords(seen).at(-1)
+  const ageMs = newest ? now.getTime() - Date.parse(newest.createdAt) : undefined
+  const subject = `${config.destination.directory}`
+  const remedy = fixable
+    ? `Let the job make one: "mode: enforce" in its configuration, then reeve run ${shellWord(job)}`
+    : 'Put right first what the other findings of this job say; until then no backup is made'
+  if (!newest || ageMs === undefined) {
+    return [finding('backup-overdue', subject, 'There is no proven backup yet', { remedy, fixable })]
+  }
+  const evidence = { newest: newest.name, createdAt: newest.createdAt }
+  if (ageMs < -CLOCK_TOLERANCE_MS) {
+    const summary = `The newest proven backup is from the future (${newest.createdAt}): its age cannot be told`
+    return [finding('backup-due', subject, summary, { remedy, fixable, evidence })]
+  }
+  if (ageMs <= config.interval) return []
+  const isOverdue = ageMs > config.maxAge
+  const [rule, limit] = isOverdue
+    ? (['backup-overdue', config.maxAge] as const)
+    : (['backup-due', config.interval] as const)
+  const summary = `The newest proven backup is ${formatDuration(ageMs)} old, wanted ${formatDuration(limit)} at most`
+  return [finding(rule, subject, summary, { remedy, fixable, evidence })]
+}
+
+function judgeRecipients({ recipients, now }: Observation): Finding[] {
+  const refused = recipients.refused.map(({ file, reason }) =>
+    finding('recipient-unusable', file, `Nothing can be encrypted to "${file}": ${reason}`, {
+      remedy: `Export a valid key to it, on the machine that has the key: gpg --armor --export FINGERPRINT > ${shellWord(file)}`,
+    }),
+  )
+  const expiring = recipients.usable.flatMap((recipient) => {
+    const { expiresAt, fingerprint, userId, file } = recipient
+    if (!expiresAt || expiresAt.getTime() - now.getTime() > EXPIRES_SOON_MS) return []
+    return [
+      finding(
+        'recipient-expiring',
+        fingerprint,
+        `The key ${fingerprint} of ${printablePath(userId) || 'nobody'} expires on ${expiresAt.toISOString().slice(0, 10)}`,
+        {
+          remedy: `Extend it where the private key is (gpg --quick-set-expire ${fingerprint} 1y), and export it again to ${file}`,
+          evidence: { file, expiresAt: expiresAt.toISOString() },
+        },
+      ),
+    ]
+  })
+  return [...refused, ...expiring]
+}
+
+function judgeDestination(seen: Observation): Finding[] {
+  const { destination, config } = seen
+  const { directory } = config.destination
+  if (destination.kind === 'missing') {
+    return [
+      finding(
+        'destination-missing',
+        directory,
+        `Cannot keep backups in "${directory}": ${destination.reason}`,
+        {
+          remedy: `Mount its disk, or create it: install -d -m 0700 ${shellWord(directory)}`,
+        },
+      ),
+    ]
+  }
+  const found: Finding[] = []
+  if ((destination.mode & 0o022) !== 0) {
+    const mode = destination.mode.toString(8).padStart(4, '0')
+    found.push(
+      finding('destination-exposed', directory, `Others may write in "${directory}" (mode ${mode})`, {
+        remedy: `chmod go-w ${shellWord(directory)}`,
+        evidence: { mode },
+      }),
+    )
+  }
+  const newest = soundRecords(seen).at(-1)
+  if (newest && destination.freeBytes < newest.stored.bytes * GROWTH) {
+    found.push(
+      finding(
+        'destination-full',
+        directory,
+        `${formatBytes(destination.freeBytes)} are free in "${directory}", and the last backup has ${formatBytes(newest.stored.bytes)}`,
+        {
+          remedy: 'Make room, or keep fewer backups (retention)',
+          evidence: { freeBytes: destination.freeBytes, lastBackupBytes: newest.stored.bytes },
+        },
+      ),
+    )
+  }
+  return found
+}
+
+function judgeSources({ missingSources }: Observation): Finding[] {
+  return missingSources.map((path) =>
+    finding('source-missing', path, `"${printablePath(path)}" is to be backed up but does not exist`, {
+      remedy: 'Correct sources.paths of the job, or bring it back',
+    }),
+  )
+}
+
+/** What became of the objects that were stored. */
+function judgeStored({ records, job, config }: Observation): Finding[] {
+  return records.flatMap(({ record, object }) => {
+    const path = `${config.destination.directory}/${record.name}`
+    const forget = `reeve backup forget --job ${shellWord(job)} ${shellWord(record.name)}`
+    if (record.failure !== null) {
+      return [
+        finding('proof-failed', record.name, `"${path}" cannot be restored from: ${record.failure}`, {
+          remedy:
+            'Check the disk of the destination (its SMART values, the kernel log); the next run makes a new one',
+        }),
+      ]
+    }
+    if (!isProven(record)) return []
+    if (object === 'missing') {
+      return [
+        finding(
+          'backup-missing',
+          record.name,
+          `"${path}" is gone: a proven backup was removed by somebody else`,
+          {
+            remedy: `Find out who removed it. When it is meant to be gone: ${forget}`,
+          },
+        ),
+      ]
+    }
+    if (object === 'damaged') {
+      return [
+        finding('backup-damaged', record.name, `"${path}" is not what was written`, {
+          remedy: `Put it back from a copy, or move it away and: ${forget}`,
+          evidence: { bytes: record.stored.bytes, sha256: record.stored.sha256 },
+        }),
+      ]
+    }
+    return []
+  })
+}
+
+/** What the newest backup that counts does not hold as it should. */
+function judgeContent(seen: Observation): Finding[] {
+  const newest = soundRecords(seen).at(-1)
+  if (!newest) return []
+  const { count, first } = newest.summary.problems
+  const findings = first.map(({ path, kind, reason }) =>
+    finding(
+      kind === 'changed' ? 'source-changed' : 'source-unreadable',
+      path,
+      `"${printablePath(path)}" is not in the backup as it should be: ${reason}`,
+      {
+        remedy:
+          kind === 'changed'
+            ? 'Back it up when nothing writes to it, back up a dump of it, or leave it out (sources.exclude)'
+            : 'Let reeve read it, or leave it out (sources.exclude)',
+        evidence: { backup: newest.name },
+      },
+    ),
+  )
+  if (count > first.length) {
+    const summary = `${count - first.length} more entries are not in the backup as they should be`
+    findings.push(finding('source-unreadable', 'sources', summary, { evidence: { backup: newest.name } }))
+  }
+  return findings
+}
+
+function finding(
+  rule: RuleName,
+  subject: string,
+  summary: string,
+  more: { remedy?: string; evidence?: Record<string, Scalar>; fixable?: boolean },
+): Finding {
+  return { rule, subject, severity: rules[rule].severity, summary: summary.slice(0, 2000), ...more }
+}

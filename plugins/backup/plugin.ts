@@ -1,0 +1,34 @@
+import { definePlugin, type Permissions } from '../../agent/contract/mod.ts'
+import { check } from './check.ts'
+import { forget } from './commands/forget.ts'
+import { list } from './commands/list.ts'
+import { restore } from './commands/restore.ts'
+import { verify } from './commands/verify.ts'
+import { type BackupConfig, configSchema } from './config.ts'
+import { rules } from './rules.ts'
+
+export default definePlugin({
+  name: 'backup',
+  summary: 'Makes encrypted backups that plain gpg, zstd and tar can restore, and proves each of them',
+  defaults: { schedule: '0 3 * * *', timeout: '6h' },
+  rules,
+  config: configSchema,
+  permissions,
+  check,
+  apply: async (ctx) => (await import('./apply.ts')).apply(ctx),
+  commands: { list, verify, restore, forget },
+})
+
+function permissions(config: BackupConfig): { check: Omit<Permissions, 'write'>; apply: Permissions } {
+  const { directory } = config.destination
+  const keyFiles = config.recipients.map(({ file }) => file)
+  return {
+    check: { read: [...keyFiles, directory], capabilities: ['CAP_DAC_READ_SEARCH'] },
+    apply: {
+      read: [...keyFiles, ...config.sources.paths],
+      write: [directory],
+      secrets: config.passphrase === undefined ? [] : [config.passphrase],
+      capabilities: ['CAP_DAC_READ_SEARCH'],
+    },
+  }
+}

@@ -1,0 +1,53 @@
+import { createHash } from 'node:crypto'
+import type { ArchiveSummary } from './archive/manifest.ts'
+import type { ArchiveHandler } from './archive/parser.ts'
+import { ArchiveReader } from './archive/reader.ts'
+import { decompress } from './compression.ts'
+import { type OpenedMessage, openMessage } from './encryption.ts'
+
+export interface ReadBackup {
+  summary: ArchiveSummary
+  /** Of the stored object, all of it. */
+  bytes: number
+  sha256: string
+}
+
+/**
+ * Reads a stored backup to its end: decrypts, decompresses, and compares every entry with the manifest. The
+ * handler gets the entries on the way, and must believe none of them before this has returned.
+ */
+export async function readBackup(
+  stored: AsyncIterable<Uint8Array>,
+  unlock: (message: OpenedMessage) => Promise<Uint8Array>,
+  handler?: Partial<ArchiveHandler>,
+): Promise<ReadBackup> {
+  const digest = new StreamDigest()
+  const reader = new ArchiveReader(handler)
+  const message = await openMessage(digest.observe(stored))
+  for await (const chunk of decompress(message.decrypt(await unlock(message)))) reader.push(chunk)
+  const summary = reader.finish()
+  return { summary, bytes: digest.bytes, sha256: digest.sha256() }
+}
+
+/** SHA-256 and length of a stream that passes by. */
+export class StreamDigest {
+  bytes = 0
+  private readonly hash = createHash('sha256')
+
+  add(chunk: Uint8Array): void {
+    this.bytes += chunk.length
+    this.hash.update(chunk)
+  }
+
+  async *observe(chunks: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
+    for await (const chunk of chunks) {
+      this.add(chunk)
+      yield chunk
+    }
+  }
+
+  /** To be called once. */
+  sha256(): string {
+    return this.hash.digest('hex')
+  }
+}

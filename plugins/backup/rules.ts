@@ -1,0 +1,35 @@
+import type { Rule } from '../../agent/contract/mod.ts'
+
+export const rules = {
+  'backup-due': { means: 'The newest proven backup is older than the interval', severity: 'warning' },
+  'backup-overdue': {
+    means: 'There is no proven backup that is younger than the longest age that was agreed',
+    severity: 'critical',
+  },
+  'proof-failed': {
+    means: 'A backup was written, but what is stored is not what was read at the source; it does not count',
+    severity: 'critical',
+  },
+  'backup-missing': { means: 'A proven backup is not in its destination any more', severity: 'critical' },
+  'backup-damaged': { means: 'A stored backup is not what was written', severity: 'critical' },
+  'source-missing': { means: 'A path that is to be backed up does not exist', severity: 'warning' },
+  'source-changed': { means: 'A file changed or vanished while it was backed up', severity: 'warning' },
+  'source-unreadable': { means: 'Something in the sources could not be backed up', severity: 'warning' },
+  'recipient-unusable': {
+    means:
+      'A key to encrypt to is expired, revoked, too weak or not readable: no backup is made before it is replaced',
+    severity: 'critical',
+  },
+  'recipient-expiring': { means: 'A key to encrypt to expires within 30 days', severity: 'warning' },
+  'destination-missing': {
+    means: 'The directory for the backups does not exist, perhaps because its disk is not mounted',
+    severity: 'critical',
+  },
+  'destination-exposed': {
+    means: 'Others can delete or replace the backups in their directory',
+    severity: 'warning',
+  },
+  'destination-full': { means: 'The next backup has hardly room in its destination', severity: 'warning' },
+} as const satisfies Record<string, Rule>
+
+export type RuleName = keyof typeof rules

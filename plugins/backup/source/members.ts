@@ -1,0 +1,147 @@
+import {
+  describeError,
+  type Entry,
+  type ExactStat,
+  errnoOf,
+  type HostReader,
+  isWithin,
+} from '../../../agent/contract/mod.ts'
+import type { ArchiveEntry, EntryType } from '../archive/entry.ts'
+import { isManifestName } from '../archive/manifest.ts'
+import type { ArchiveLog, Member } from '../archive/writer.ts'
+import { compileExclude, outermostPaths } from './selection.ts'
+
+export interface SourceOptions {
+  paths: string[]
+  exclude: string[]
+  oneFileSystem: boolean
+  /** Left out with all that is below: the destination. */
+  neverInclude: string[]
+  signal: AbortSignal
+}
+
+/** Entries that are left out on purpose. */
+export interface Skipped {
+  count: number
+}
+
+const TYPES: Partial<Record<ExactStat['type'], EntryType>> = {
+  file: 'file',
+  directory: 'directory',
+  symlink: 'symlink',
+  fifo: 'fifo',
+  'block-device': 'block-device',
+  'character-device': 'character-device',
+}
+
+/** All that is to be archived, in tree order. What cannot be read is a problem in the log, and left out. */
+export async function* collectMembers(
+  host: HostReader,
+  options: SourceOptions,
+  log: ArchiveLog,
+  skipped: Skipped,
+): AsyncGenerator<Member> {
+  const isExcluded = compileExclude(options.exclude)
+  const links = new HardLinks()
+  for (const start of outermostPaths(options.paths)) {
+    const batches = host.walk(start, {
+      exclude: (path, name) => {
+        const leaveOut =
+          isExcluded(path, name) || options.neverInclude.some((directory) => isWithin(directory, path))
+        if (leaveOut) skipped.count++
+        return leaveOut
+      },
+      onBlind: (path, reason) => log.problem(path, 'unreadable', reason),
+      oneFileSystem: options.oneFileSystem,
+      signal: options.signal,
+    })
+    for await (const batch of batches) {
+      for (const found of batch) {
+        if (found.type === 'socket' || found.path === '/') {
+          skipped.count++
+          continue
+        }
+        const member = toMember(host, found, links, log)
+        if (member) yield member
+      }
+    }
+  }
+}
+
+function toMember(host: HostReader, found: Entry, links: HardLinks, log: ArchiveLog): Member | undefined {
+  const { path } = found
+  if (isManifestName(path.slice(1))) {
+    log.problem(path, 'unreadable', 'this name is kept for the manifest of the backup')
+    return undefined
+  }
+  try {
+    if (found.type === 'file') return fileMember(host, path, links)
+    const stat = host.exactStat(path)
+    if (!stat) throw Object.assign(new Error('no such file or directory'), { code: 'ENOENT' })
+    const entry = toEntry(host, path, stat)
+    if (entry.type === 'symlink') entry.linkName = host.readLink(path)
+    return { entry, path }
+  } catch (error) {
+    if (errnoOf(error) === 'ENOENT') log.problem(path, 'changed', 'it vanished while the backup ran')
+    else log.problem(path, 'unreadable', describeError(error))
+    return undefined
+  }
+}
+
+function fileMember(host: HostReader, path: string, links: HardLinks): Member {
+  const source = host.open(path)
+  try {
+    const stat = source.exactStat()
+    const entry = toEntry(host, path, stat)
+    const first = links.firstName(stat, entry.name)
+    if (first === undefined) return { entry: { ...entry, size: stat.size }, path, source }
+    source.close()
+    return { entry: { ...entry, type: 'hard-link', linkName: first }, path }
+  } catch (error) {
+    source.close()
+    throw error
+  }
+}
+
+function toEntry(host: HostReader, path: string, stat: ExactStat): ArchiveEntry {
+  const type = TYPES[stat.type]
+  if (!type) throw new Error('it was replaced while the backup ran')
+  return {
+    name: path.slice(1),
+    type,
+    mode: stat.mode,
+    uid: stat.uid,
+    gid: stat.gid,
+    userName: nameOrNothing(host.userName(stat.uid), stat.uid),
+    groupName: nameOrNothing(host.groupName(stat.gid), stat.gid),
+    size: 0,
+    mtimeNs: stat.mtimeNs,
+    linkName: '',
+    deviceMajor: type.endsWith('device') ? stat.deviceMajor : 0,
+    deviceMinor: type.endsWith('device') ? stat.deviceMinor : 0,
+  }
+}
+
+/** An id without a name is shown as its number, which an archive must not take for a name. */
+function nameOrNothing(name: string, id: number): string {
+  return name === String(id) ? '' : name
+}
+
+/** Names under which content was archived already, for files with more than one name. */
+class HardLinks {
+  private readonly seen = new Map<string, { name: string; left: number }>()
+
+  /** The name that was archived first; undefined when it is this one. */
+  firstName(stat: ExactStat, name: string): string | undefined {
+    if (stat.nlink < 2) return undefined
+    const key = `${stat.dev}:${stat.ino}`
+    const known = this.seen.get(key)
+    if (!known) {
+      this.seen.set(key, { name, left: stat.nlink - 1 })
+      return undefined
+    }
+    known.left--
+    if (known.left <= 0) this.seen.delete(key)
+    return known.name
+  }
+}
