@@ -1,6 +1,5 @@
 import {
   type ApplyContext,
-  describeError,
   type Entry,
   type FileStat,
   type Finding,
@@ -36,7 +35,10 @@ export async function apply(context: ApplyContext<Config>): Promise<Report> {
       perform(host, repair)
       repaired++
     } catch (error) {
-      list.add('repairs', describeRefusal(repair.entry, describeError(error)))
+      list.add(
+        'repairs',
+        describeRefusal(repair.entry, error instanceof Error ? error.message : String(error)),
+      )
     }
   }
   return {

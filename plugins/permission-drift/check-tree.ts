@@ -143,7 +143,8 @@ export async function makeBaseline(
       (entry) => writer.add(entry),
       (examined) => context.progress(examined, 0, tree.path),
     )
-    for (const [path, why] of walk.blind) sink.onBlind(path, why)
+    if (walk.isMissing) sink.onBlind(tree.path, 'no such file or directory')
+    for (const [blindPath, why] of walk.blind) sink.onBlind(blindPath, why)
     if (walk.examined === 0) return { ...NOTHING, remembered: undefined }
     const { entries, fingerprint } = writer.commit(context.fingerprint)
     return {

@@ -47,9 +47,13 @@ export class FindingList {
 
   addBlind(area: string, path: string, reason: string): void {
     const subject = subjectOf(path)
-    if (this.blind.has(subject) || this.blind.size < MAX_BLIND) {
-      this.blind.set(subject, reason.slice(0, MAX_REASON))
-    } else this.surplusBlind.set(area, (this.surplusBlind.get(area) ?? 0) + 1)
+    const before = this.blind.get(subject)
+    if (before === undefined && this.blind.size >= MAX_BLIND) {
+      this.surplusBlind.set(area, (this.surplusBlind.get(area) ?? 0) + 1)
+      return
+    }
+    const both = before === undefined || before.includes(reason) ? (before ?? reason) : `${before}; ${reason}`
+    this.blind.set(subject, both.slice(0, MAX_REASON))
   }
 
   result(): { findings: Finding[]; blind: Blind[] } {

@@ -1,4 +1,11 @@
-import { type CheckContext, type Entry, globMatcher, isWithin } from '../../agent/contract/mod.ts'
+import {
+  type CheckContext,
+  describeError,
+  type Entry,
+  type FileStat,
+  globMatcher,
+  isWithin,
+} from '../../agent/contract/mod.ts'
 import type { Config, TreeConfig } from './config.ts'
 
 /** One look at all of a tree: every entry in order, and what was left out or could not be looked at. */
@@ -7,6 +14,8 @@ export class TreeWalk {
   /** Excluded by the config, or on another file system. */
   skipped = 0
   readonly blind = new Map<string, string>()
+  /** There is no such directory: with a baseline that is a finding, without one nothing can be said. */
+  isMissing = false
   private readonly mounts = new Set<string>()
   private readonly isExcluded: (path: string) => boolean
 
@@ -21,11 +30,8 @@ export class TreeWalk {
 
   async visit(act: (entry: Entry) => void, onBatch: (examined: number) => void): Promise<void> {
     const { path, oneFileSystem } = this.tree
-    const top = this.context.host.stat(path)
-    if (top?.type === 'symlink') {
-      this.blind.set(path, 'it is a symbolic link: name the directory it leads to')
-      return
-    }
+    const top = this.lookAtTop()
+    if (!top) return
     const batches = this.context.host.walk(path, {
       oneFileSystem,
       signal: this.context.signal,
@@ -39,7 +45,7 @@ export class TreeWalk {
     for await (const batch of batches) {
       for (const entry of batch) {
         act(entry)
-        if (oneFileSystem && entry.type === 'directory' && entry.dev !== top?.dev) {
+        if (oneFileSystem && entry.type === 'directory' && entry.dev !== top.dev) {
           this.mounts.add(entry.path)
           this.skipped++
         }
@@ -47,6 +53,20 @@ export class TreeWalk {
       this.examined += batch.length
       onBatch(this.examined)
     }
+  }
+
+  /** The directory itself; undefined when there is nothing to walk. */
+  private lookAtTop(): FileStat | undefined {
+    const { path } = this.tree
+    try {
+      const top = this.context.host.stat(path)
+      if (!top) this.isMissing = true
+      if (top?.type !== 'symlink') return top
+      this.blind.set(path, 'it is a symbolic link: name the directory it leads to')
+    } catch (error) {
+      this.blind.set(path, describeError(error))
+    }
+    return undefined
   }
 
   /** Whether a path of this tree lies where this walk did not look: blind, excluded, or behind a mount. */

@@ -1,0 +1,83 @@
+import { describe, expect, test } from 'bun:test'
+import { config } from '../../../plugins/permission-drift/config.ts'
+import { permissions } from '../../../plugins/permission-drift/permissions.ts'
+
+const problems = (value: unknown) =>
+  (config.safeParse(value).error?.issues ?? []).map((issue) => `${issue.path.join('.')}: ${issue.message}`)
+
+describe('config', () => {
+  test.each([
+    [{}, ': wanted at least one of `rules` and `trees`'],
+    [{ rules: [{ path: 'etc' }] }, 'rules.0.path: wanted an absolute path'],
+    [{ rules: [{ path: '/a/../b' }] }, 'rules.0.path: wanted an absolute path'],
+    [{ rules: [{ path: '/a', mode: 640 }] }, 'rules.0.mode: wanted a mode in octal and in quotes ("0640")'],
+    [{ rules: [{ path: '/a', mode: '0888' }] }, 'rules.0.mode: wanted a mode in octal'],
+    [{ rules: [{ path: '/a', mode: { exact: '0640', atMost: '0640' } }] }, 'rules.0.mode: wanted a mode'],
+    [{ rules: [{ path: '/a', type: 'dir' }] }, 'rules.0.type: wanted one of file, directory'],
+    [{ rules: [{ path: '/a', owner: [] }] }, 'rules.0.owner: Too small'],
+    [
+      { rules: [{ path: '/a', noMatch: 'ok' }] },
+      'rules.0.noMatch: this is a path without wildcards: wanted `missing`',
+    ],
+    [{ rules: [{ path: '/*', missing: 'ok' }] }, 'rules.0.missing: this is a pattern: wanted `noMatch`'],
+    [{ trees: [{ path: '/usr/*' }] }, 'trees.0.path: wanted a directory without wildcards'],
+    [{ trees: [{ path: '/usr' }, { path: '/usr' }] }, 'trees.1.path: "/usr" is there twice'],
+    [
+      { trees: [{ path: '/usr', exclude: ['*.swp'] }] },
+      'trees.0.exclude.0: wanted a path or pattern that begins',
+    ],
+    [{ trees: [{ path: '/usr', attributes: ['colour'] }] }, 'trees.0.attributes.0: Invalid option'],
+    [{ trees: [{ path: '/usr' }], surprise: 1 }, ': Unrecognized key: "surprise"'],
+  ])('refuses %j', (value, problem) => {
+    expect(problems(value).join('\n')).toContain(problem)
+  })
+
+  test('config fills in what is left out', () => {
+    const parsed = config.parse({
+      rules: [{ path: '/a', mode: '0640', owner: 0 }],
+      trees: [{ path: '/usr' }],
+    })
+    expect(parsed).toEqual({
+      maxFindings: 500,
+      rules: [{ path: '/a', owner: ['0'], mode: { kind: 'exact', bits: 0o640, mayWiden: false } }],
+      trees: [
+        {
+          path: '/usr',
+          attributes: ['mode', 'owner', 'group'],
+          exclude: [],
+          oneFileSystem: true,
+          repair: false,
+          severity: 'warning',
+        },
+      ],
+    })
+  })
+})
+
+describe('permissions()', () => {
+  const of = (value: Parameters<typeof config.parse>[0]) => permissions(config.parse(value))
+
+  test('permissions() lists only where patterns and trees begin, and reads nothing', () => {
+    const { check } = of({
+      rules: [
+        { path: '/etc/shadow' },
+        { path: '/home/*/.ssh/*' },
+        { path: '/srv/{a,b/*}' },
+        { path: '/home/x/*' },
+      ],
+      trees: [{ path: '/usr' }],
+    })
+    expect(check).toEqual({ list: ['/home', '/srv/b', '/usr'], capabilities: ['CAP_DAC_READ_SEARCH'] })
+  })
+
+  test('permissions() changes attributes of what rules speak of and of trees that are repaired, and writes nothing', () => {
+    const { apply } = of({
+      rules: [{ path: '/etc/shadow' }, { path: '/home/*/.ssh/*' }],
+      trees: [{ path: '/usr' }, { path: '/opt', repair: true }],
+    })
+    expect(apply.attributes).toEqual(['/etc/shadow', '/home', '/opt'])
+    expect(apply.write).toBeUndefined()
+    expect(apply.read).toBeUndefined()
+    expect(apply.capabilities).toEqual(['CAP_DAC_READ_SEARCH', 'CAP_FOWNER', 'CAP_CHOWN', 'CAP_FSETID'])
+  })
+})
