@@ -186,7 +186,7 @@ function trialConfig({ directory, home }: Place): string {
         config: {
           sources: {
             paths: [`${directory}/state`, `${directory}/reeve.yaml`],
-            exclude: ['*.db-wal', '*.db-shm', '*.lock'],
+            exclude: ['*.db-shm', '*.lock'],
           },
           passphrase: `file:${directory}/backup.passphrase`,
           destination: { directory: `${directory}/backups` },

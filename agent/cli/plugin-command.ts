@@ -1,10 +1,10 @@
-import { mkdtempSync, rmSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { isAbsolute, join, resolve } from 'node:path'
 import { z } from 'zod'
 import type { Command, CommandArgs, CommandResult, PluginSpec } from '../contract/plugin.ts'
 import type { Job } from '../engine/job.ts'
-import { UserError } from '../lib/errors.ts'
+import { describeError, UserError } from '../lib/errors.ts'
 import { nearest } from '../lib/nearest.ts'
 import { Redactor } from '../lib/redact.ts'
 import { fingerprintKey, grantedEnvironment, resolveAll } from '../phases.ts'
@@ -62,6 +62,7 @@ async function runVerb(
 ): Promise<number> {
   const { host, job } = await findJob(plugin, command, invocation)
   const args = absolutePaths(command, invocation)
+  makeDirectories(command, args)
   const config = job ? plugin.config.parse(job.config) : undefined
   const permissions = command.permissions(config, args)
   const redactor = new Redactor()
@@ -160,6 +161,18 @@ function absolutePaths(command: Command<unknown>, { values, positionals }: Invoc
       }),
     ),
     positionals: paths.has('positionals') ? positionals.map(absolute) : positionals,
+  }
+}
+
+function makeDirectories(command: Command<unknown>, { values }: CommandArgs): void {
+  for (const name of command.makes ?? []) {
+    const path = values[name]
+    if (typeof path !== 'string') continue
+    try {
+      mkdirSync(path, { recursive: true, mode: 0o700 })
+    } catch (error) {
+      throw new UserError(`Cannot make the directory "${path}": ${describeError(error)}`)
+    }
   }
 }
 

@@ -75,6 +75,8 @@ export interface Command<C> {
   permissions(config: C | undefined, args: CommandArgs): Permissions
   /** Names of options that hold paths; "positionals" for these. */
   paths?: string[]
+  /** Names of options whose directory is made (0700) when it is missing: a jail can only grant what is there. */
+  makes?: string[]
   run(ctx: CommandContext<C>): Promise<CommandResult>
 }
 
