@@ -1,5 +1,5 @@
 import type { WaiverConfig } from '../config/schema.ts'
-import { type Json, type Report, reportSchema } from '../contract/report.ts'
+import type { Json, Report } from '../contract/report.ts'
 import { describeError } from '../lib/errors.ts'
 import type { Redactor } from '../lib/redact.ts'
 import type { Store } from '../store/open.ts'
@@ -316,6 +316,8 @@ class Phases {
         end.status === 'timeout' ? `it took longer than ${this.job.timeoutMs} ms and was ended` : end.reason
       return unfinished(end.status === 'ended' ? 'interrupted' : end.status, `${kind}: ${reason}`)
     }
+    // Loaded with the first run: a start does not need it.
+    const { reportSchema } = await import('../contract/report-schema.ts')
     const report = reportSchema.safeParse(end.answer)
     if (report.success) return report.data
     const issue = report.error.issues[0]
