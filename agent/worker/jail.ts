@@ -5,6 +5,7 @@ import { globEntries } from '../host/glob.ts'
 import { architecture, NUMBERS, processControl, systemCall } from '../host/libc.ts'
 import { globBase, isGlob } from '../lib/path.ts'
 import { capabilitySet, keepCapabilities } from './capabilities.ts'
+import { adoptOrphans } from './descendants.ts'
 import { type LandlockRules, landlockAbi, restrictSelf } from './landlock.ts'
 import type { JailRequest } from './protocol.ts'
 import { buildExecutionFilter, buildFilter, installFilter } from './seccomp.ts'
@@ -26,6 +27,7 @@ export function enterJail(request: JailRequest): string {
   processControl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0)
   if (process.ppid !== request.parent)
     throw new Error('Cannot start: reeve, which asked for this run, is gone')
+  adoptOrphans()
   const numbers = NUMBERS[architecture()]
   systemCall(numbers.prlimit64, 0, RLIMIT_CORE, new BigUint64Array([0n, 0n]), 0)
   systemCall(numbers.setpriority, 0, 0, NICENESS)

@@ -1,4 +1,5 @@
 import type { Json } from '../contract/report.ts'
+import { adoptOrphans, killDescendants, killOrphans } from './descendants.ts'
 import { encodeFrame, type JailRequest, type WorkerMessage, type WorkRequest } from './protocol.ts'
 import { JAIL_ARGUMENT, selfCommand } from './self.ts'
 
@@ -26,6 +27,9 @@ const GRACE_MS = 5000
 const MAX_MESSAGE_BYTES = 64 * 1024 * 1024
 const STDERR_BYTES = 4096
 
+/** Every child of this process. */
+const workers = new Set<number>()
+
 /**
  * Runs one phase of a job in a process of its own, jailed to its permissions. Nothing that the phase started
  * is alive when the promise settles; it never rejects.
@@ -33,6 +37,7 @@ const STDERR_BYTES = 4096
 export async function runPhase(request: PhaseRequest): Promise<PhaseEnd> {
   const state: { sandbox: string | null; last: WorkerMessage | null } = { sandbox: null, last: null }
   const stateDir = request.jail.stateDir
+  if (workers.size === 0) adoptOrphans()
   const child = Bun.spawn([...selfCommand(), JAIL_ARGUMENT], {
     stdin: 'pipe',
     stdout: 'pipe',
@@ -48,6 +53,7 @@ export async function runPhase(request: PhaseRequest): Promise<PhaseEnd> {
       ...request.env,
     },
   })
+  workers.add(child.pid)
   let stopped: 'timeout' | 'ended' | null = null
   let killTimer: Timer | undefined
   const stop = (why: 'timeout' | 'ended') => {
@@ -79,8 +85,13 @@ export async function runPhase(request: PhaseRequest): Promise<PhaseEnd> {
   } finally {
     clearTimeout(timer)
     request.signal?.removeEventListener('abort', onAbort)
+    // Stopped, it starts nothing new while what it has started is looked for, whatever group that is in now.
+    signalGroup(child.pid, 'SIGSTOP')
+    killDescendants(child.pid)
     signalGroup(child.pid, 'SIGKILL')
     await child.exited
+    workers.delete(child.pid)
+    await killOrphans(workers)
     clearTimeout(killTimer)
     try {
       await child.stdin.end()
@@ -110,7 +121,7 @@ function withRefusal(message: string, notPermitted: boolean, sandbox: string | n
   return `${message} (the jail ${sandbox} allows a run only what its job declares)`
 }
 
-function signalGroup(pid: number, signal: 'SIGTERM' | 'SIGKILL'): void {
+function signalGroup(pid: number, signal: 'SIGTERM' | 'SIGSTOP' | 'SIGKILL'): void {
   try {
     process.kill(-pid, signal)
   } catch {
