@@ -8,6 +8,7 @@ const plugins: Record<string, Load> = {
   'permission-drift': () => import('./permission-drift/plugin.ts'),
   'log-rotation': () => import('./log-rotation/plugin.ts'),
   'credential-age': () => import('./credential-age/plugin.ts'),
+  backup: () => import('./backup/plugin.ts'),
   command: () => import('./command/plugin.ts'),
 }
 

@@ -19,7 +19,7 @@ export const restore: Command<BackupConfig> = {
   usage:
     '[--job NAME | --from DIR|FILE] --to DIR [--backup NAME] [--key FILE] [--passphrase REF] [--overwrite] [PATTERN…]',
   options: {
-    to: { type: 'string', means: 'Directory to restore into; it must exist. "/" restores in place' },
+    to: { type: 'string', means: 'Directory to restore into, made if it is missing. "/" restores in place' },
     from: { type: 'string', means: 'A backup or a directory of backups; no job is needed then' },
     backup: { type: 'string', means: 'Name of the backup, as "reeve backup list" shows it; else the newest' },
     overwrite: { type: 'boolean', means: 'Replace files that are there already' },
@@ -27,6 +27,7 @@ export const restore: Command<BackupConfig> = {
   },
   job: 'optional',
   paths: ['to', 'from', 'key'],
+  makes: ['to'],
   permissions: (config, args) => ({
     read: [...pathsOf(config, args), ...[textOption(args, 'key') ?? []].flat()],
     write: [textOption(args, 'to') ?? []].flat(),
