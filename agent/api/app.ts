@@ -1,7 +1,8 @@
+import { Hono } from 'hono'
 import { bodyLimit } from 'hono/body-limit'
 import { HTTPException } from 'hono/http-exception'
 import { methodNotAllowed } from 'hono/method-not-allowed'
-import { Hono } from 'hono/quick'
+import { TrieRouter } from 'hono/router/trie-router'
 import { secureHeaders } from 'hono/secure-headers'
 import { describeError } from '../lib/errors.ts'
 import { clientKey, isAllowedHost } from './address.ts'
@@ -17,7 +18,8 @@ export const MAX_BODY_BYTES = 65_536
 
 /** The whole API and page, to be served on one listener. */
 export function createApp(deps: ApiDeps, transport: Transport): Hono<ApiEnv> {
-  const app = new Hono<ApiEnv>()
+  // The default router compiles all routes at the first request, which the daemon's start would wait for.
+  const app = new Hono<ApiEnv>({ router: new TrieRouter() })
   const authenticator = new Authenticator(deps, transport)
   app.onError((error, c) => toProblem(error, c, deps).toResponse())
   app.notFound(() => new ProblemError('not-found', 'There is nothing here; see /openapi.json.').toResponse())

@@ -10,7 +10,7 @@ export interface AuditEntry {
   actor: string
   /** Address of the client; null for the unix socket and the command line. */
   remote: string | null
-  /** A verb: "run", "sign-in", "authenticate", "create-token". */
+  /** A verb: "run", "sign-in", "authenticate", "token.new". */
   action: string
   /** What it was done to: a job, a token, a route. */
   object: string

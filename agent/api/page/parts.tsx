@@ -72,7 +72,7 @@ const SHAPES: Record<Tone, string> = {
   quiet: 'M8 1a7 7 0 1 0 0 14A7 7 0 0 0 8 1ZM4.5 7.1h7v1.8h-7Z',
 }
 
-function Shape({ tone }: { tone: Tone }) {
+export function Shape({ tone }: { tone: Tone }) {
   return (
     <svg class="shape" viewBox="0 0 16 16" aria-hidden="true" focusable="false">
       <path fill="currentColor" fill-rule="evenodd" d={SHAPES[tone]} />
@@ -88,10 +88,6 @@ export function Badge({ tone, words }: { tone: Tone; words: string }) {
       {words}
     </span>
   )
-}
-
-export function BigShape({ tone }: { tone: Tone }) {
-  return <Shape tone={tone} />
 }
 
 /** One of the things that plugins report as name and value, by the unit that its name ends in. */

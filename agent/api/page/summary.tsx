@@ -3,15 +3,16 @@ import { JOB_STATES } from '../../store/status.ts'
 import type { StatusSummary } from '../status.ts'
 import { JOB_WORDS } from '../words.ts'
 import type { PageModel } from './model.ts'
-import { Badge, BigShape, plural, Time, toneOf } from './parts.tsx'
+import { Badge, plural, Shape, Time, toneOf } from './parts.tsx'
 
 /** How the host is, in words and counts: what anyone on this machine may see. */
 export function Summary({ model, summary }: { model: PageModel; summary: StatusSummary }) {
   const { now, notReady } = model
+  const tone = summary.ready ? toneOf(summary.state) : 'unknown'
   return (
     <>
-      <section class={`verdict tone-${toneOf(summary.state)}`} aria-labelledby="verdict">
-        <BigShape tone={toneOf(summary.state)} />
+      <section class={`verdict tone-${tone}`} aria-labelledby="verdict">
+        <Shape tone={tone} />
         <div>
           <h1 id="verdict">{summary.headline}</h1>
           <p>{summary.summary}</p>
@@ -20,7 +21,7 @@ export function Summary({ model, summary }: { model: PageModel; summary: StatusS
               'Not every job has had a complete look yet.'
             ) : (
               <>
-                Every job has had a complete look since <Time at={summary.goodSince} now={now} />.
+                Every job has had a complete look; the oldest was <Time at={summary.goodSince} now={now} />.
               </>
             )}
           </p>

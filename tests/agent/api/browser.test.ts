@@ -164,8 +164,11 @@ describe.skipIf(!executablePath)('in Chromium (skipped where it is not installed
         animation.finish()
         return delay / 1000
       })`)
-    expect(seconds).toEqual([120])
+    expect(seconds).toEqual([120, 120])
     expect(await warning.isVisible()).toBe(true)
+    expect(await page.evaluate<string>("getComputedStyle(document.querySelector('main')).filter")).toBe(
+      'grayscale(1)',
+    )
   })
 
   test('a page on another port cannot use the session, though it is the same site', async () => {

@@ -184,6 +184,21 @@ test('POST run of a running job is 409 with the reason, and in the audit log', a
   expect(listAudit(host.store, 5)).toMatchObject([{ action: 'run', result: 'refused' }])
 })
 
+test('POST reload says what is wrong with the configuration that it refuses, and records both ends', async () => {
+  using host = testHost()
+  const app = host.app()
+  const token = host.token('admin', 'deployer')
+  const reload = () => app.fetch('/v1/reload', { method: 'POST', token })
+  expect((await reload()).status).toBe(204)
+  host.deps.reload = () => Promise.resolve('reeve.yaml:3:1: jobs: unknown key')
+  const refused = await reload()
+  expect(refused.status).toBe(422)
+  expect(await refused.json()).toMatchObject({ detail: 'reeve.yaml:3:1: jobs: unknown key' })
+  expect(listAudit(host.store, 5).map(({ actor, action, result }) => `${actor} ${action} ${result}`)).toEqual(
+    ['deployer reload refused', 'deployer reload ok'],
+  )
+})
+
 test('/v1/runs filters by job, outcome and time', async () => {
   using host = testHost({ filled: true })
   const app = host.app()
