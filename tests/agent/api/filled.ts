@@ -16,7 +16,6 @@ function planned(name: string, plugin: string, summary: string, more: Partial<Pl
     timezone: 'Europe/Vienna',
     enabled: true,
     refused: null,
-    cutOff: false,
     nextRunAt: NOW + 7 * 60_000,
     expectedAfter: NOW - DAY,
     cutOff: false,
