@@ -1,4 +1,3 @@
-import { createHash } from 'node:crypto'
 import { hostname } from 'node:os'
 import { openChannel } from './alert/channels/open.ts'
 import { systemClock } from './alert/clock.ts'
@@ -6,6 +5,7 @@ import { Deliverer } from './alert/outbox.ts'
 import { type AlertContext, planAlerts } from './alert/policy.ts'
 import type { Config } from './config/schema.ts'
 import { resolveSecret } from './config/secrets.ts'
+import { sha256 } from './lib/digest.ts'
 import type { Redactor } from './lib/redact.ts'
 import type { LogFunction } from './log.ts'
 import type { StateDirectory } from './state-directory.ts'
@@ -21,7 +21,7 @@ export interface AlertParts {
 }
 
 export function alertContext(state: StateDirectory): AlertContext {
-  const instance = createHash('sha256').update('instance\0').update(state.hostKey).digest('hex').slice(0, 16)
+  const instance = sha256('instance\0', state.hostKey).slice(0, 16)
   return { host: hostname(), instance }
 }
 

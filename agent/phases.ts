@@ -1,4 +1,3 @@
-import { createHmac } from 'node:crypto'
 import { lstatSync, mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -6,6 +5,7 @@ import { resolveSecret } from './config/secrets.ts'
 import type { Permissions } from './contract/permissions.ts'
 import type { Json } from './contract/report.ts'
 import type { PhaseInput, PhaseOutput } from './engine/runner.ts'
+import { hmacSha256 } from './lib/digest.ts'
 import { describeError, UserError } from './lib/errors.ts'
 import type { Redactor } from './lib/redact.ts'
 import type { StateDirectory } from './state-directory.ts'
@@ -121,7 +121,7 @@ export function resolveAll(permissions: Permissions, redactor: Redactor): Record
 
 /** One key for each plugin, so that no plugin can compute another one's identities. */
 export function fingerprintKey(hostKey: Buffer, plugin: string): string {
-  return createHmac('sha256', hostKey).update(`fingerprint\0${plugin}`).digest('hex')
+  return hmacSha256(hostKey, `fingerprint\0${plugin}`)
 }
 
 export function grantedEnvironment(permissions: Permissions): Record<string, string> {

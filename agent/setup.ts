@@ -1,4 +1,3 @@
-import { createHash } from 'node:crypto'
 import { ConfigError, type LoadedConfig, loadConfig, unknownPlugin } from './config/load.ts'
 import { type Problem, problemAt } from './config/problem.ts'
 import type { Config, JobConfig } from './config/schema.ts'
@@ -6,6 +5,7 @@ import type { Permissions } from './contract/permissions.ts'
 import type { PluginSource } from './contract/plugin.ts'
 import { ungranted } from './engine/grant.ts'
 import type { Job } from './engine/job.ts'
+import { sha256 } from './lib/digest.ts'
 import { parseDuration } from './lib/duration.ts'
 import type { PluginDescription } from './worker/external.ts'
 
@@ -120,6 +120,6 @@ function assemble(
     permissions,
     refused,
   }
-  const configDigest = createHash('sha256').update(JSON.stringify(effective)).digest('hex')
+  const configDigest = sha256(JSON.stringify(effective))
   return { ...effective, configDigest }
 }

@@ -1,4 +1,3 @@
-import { randomBytes } from 'node:crypto'
 import {
   closeSync,
   constants,
@@ -75,7 +74,7 @@ function hostKey(path: string): Buffer {
   } catch (error) {
     if (errnoOf(error) !== 'ENOENT') throw error
   }
-  const key = randomBytes(KEY_BYTES)
+  const key = Buffer.from(crypto.getRandomValues(new Uint8Array(KEY_BYTES)))
   const temporary = `${path}.new`
   const { O_WRONLY, O_CREAT, O_TRUNC, O_NOFOLLOW } = constants
   const descriptor = openSync(temporary, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW, 0o600)

@@ -1,5 +1,5 @@
-import { createHash } from 'node:crypto'
 import type { PluginSource, Registry } from '../contract/plugin.ts'
+import { sha256 } from '../lib/digest.ts'
 import { UserError } from '../lib/errors.ts'
 import { nearest } from '../lib/nearest.ts'
 import { isLoopback, parseHostPort } from './address.ts'
@@ -42,7 +42,7 @@ export async function loadConfig(path: string, plugins: PluginSource): Promise<L
   if (!parsed.success) problems.push(...problemsOf(parsed.error, source, [], configSchema))
   problems.push(...jobProblems(source, registry, plugins), ...bindProblems(source))
   if (problems.length > 0 || !parsed.success) throw new ConfigError(problems, path)
-  const digest = createHash('sha256').update(JSON.stringify(source.value)).digest('hex')
+  const digest = sha256(JSON.stringify(source.value))
   return { config: parsed.data, registry, files: source.files, digest, source }
 }
 

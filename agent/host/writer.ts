@@ -1,4 +1,3 @@
-import { randomBytes } from 'node:crypto'
 import {
   closeSync,
   constants,
@@ -39,7 +38,8 @@ export class LocalHostWriter extends LocalHostReader implements HostWriter {
   create(path: string, options: CreateOptions = {}): FileSink {
     demand(this.grants, 'write', path, 'write')
     const temporaryPath =
-      options.temporaryPath ?? `${directoryName(path)}/.reeve-${randomBytes(6).toString('hex')}.tmp`
+      options.temporaryPath ??
+      `${directoryName(path)}/.reeve-${crypto.getRandomValues(new Uint8Array(6)).toHex()}.tmp`
     const { O_WRONLY, O_CREAT, O_EXCL, O_NOFOLLOW } = constants
     const mode = options.mode ?? 0o600
     const descriptor = attempt('write', path, () =>

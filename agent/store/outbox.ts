@@ -1,4 +1,3 @@
-import { createHash } from 'node:crypto'
 import {
   type AnyColumn,
   and,
@@ -17,6 +16,7 @@ import {
   sql,
 } from 'drizzle-orm'
 import { alias } from 'drizzle-orm/sqlite-core'
+import { sha256 } from '../lib/digest.ts'
 import type { Store } from './open.ts'
 import { type DeliveryState, outbox } from './schema.ts'
 
@@ -45,11 +45,7 @@ const COUNT_AT_ONCE = 500
  * stream (all changes of one finding) share its first part and are delivered in the order of writing.
  */
 export function alertId(stream: string, change: string): string {
-  return `msg_${digest(stream).slice(0, 24)}_${digest(`${stream}\0${change}`).slice(0, 24)}`
-}
-
-function digest(text: string): string {
-  return createHash('sha256').update(text).digest('hex')
+  return `msg_${sha256(stream).slice(0, 24)}_${sha256(`${stream}\0${change}`).slice(0, 24)}`
 }
 
 /**

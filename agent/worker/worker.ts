@@ -1,13 +1,12 @@
-import { createHmac } from 'node:crypto'
 import { readSync } from 'node:fs'
 import type { PluginSource } from '../contract/plugin.ts'
 import { type Json, MAX_FINDINGS, MAX_MEMORY_BYTES, type Report } from '../contract/report.ts'
 import { toGrants } from '../host/grants.ts'
 import { LocalHostReader } from '../host/reader.ts'
 import { LocalHostWriter } from '../host/writer.ts'
+import { hmacSha256 } from '../lib/digest.ts'
 import { describeError, NotPermittedError } from '../lib/errors.ts'
 import { Redactor } from '../lib/redact.ts'
-import { describePlugin, loadExternalPlugin } from './external.ts'
 import { expandPattern, forbidExecution } from './jail.ts'
 import { send } from './message.ts'
 import { readFrame, type WorkerMessage, type WorkRequest } from './protocol.ts'
@@ -48,11 +47,9 @@ async function perform(
   signal: AbortSignal,
   say: (message: WorkerMessage) => void,
 ): Promise<WorkerMessage> {
-  const plugin = request.pluginFile
-    ? await loadExternalPlugin(request.pluginFile)
-    : (await plugins.load([request.plugin])).get(request.plugin)
-  if (!plugin) throw new Error(`Cannot run "${request.job}": there is no plugin "${request.plugin}"`)
+  const plugin = await loadPlugin(request, plugins)
   if (request.kind === 'describe') {
+    const { describePlugin } = await import('./external.ts')
     return {
       type: 'description',
       description: describePlugin(plugin, request.config as Record<string, unknown>),
@@ -81,10 +78,7 @@ async function perform(
     },
     secret: (reference: string) => secretOf(request, reference),
     fingerprint: (value: string | Uint8Array) =>
-      createHmac('sha256', Buffer.from(request.fingerprintKey, 'hex'))
-        .update(value)
-        .digest('hex')
-        .slice(0, 32),
+      hmacSha256(Buffer.from(request.fingerprintKey, 'hex'), value).slice(0, 32),
     progress: throttle((done: number, total: number, label: string) =>
       say({ type: 'progress', done, total, label }),
     ),
@@ -111,6 +105,13 @@ async function perform(
       return { type: 'result', result: await command.run({ ...common, host, args }) }
     }
   }
+}
+
+async function loadPlugin(request: WorkRequest, plugins: PluginSource) {
+  if (request.pluginFile) return (await import('./external.ts')).loadExternalPlugin(request.pluginFile)
+  const plugin = (await plugins.load([request.plugin])).get(request.plugin)
+  if (!plugin) throw new Error(`Cannot run "${request.job}": there is no plugin "${request.plugin}"`)
+  return plugin
 }
 
 function secretOf(request: WorkRequest, reference: string): string {
