@@ -70,6 +70,7 @@ class Daemon {
   private listeners: Listener[] = []
   private timers: Timer[] = []
   private stopping = false
+  private reloading: Promise<string | null> = Promise.resolve(null)
   private isSettled = false
   private finish = () => {}
   /** Resolves when a signal asks for the end. */
@@ -163,8 +164,16 @@ class Daemon {
     this.log('info', 'stopped')
   }
 
+  /** One after the other: of two at once, the one that read the older file could be the last to swap. */
+  private reload(): Promise<string | null> {
+    const next = this.reloading.then(() => this.reloadNow())
+    this.reloading = next.catch(() => null)
+    return next
+  }
+
   /** Checks the whole new configuration, then swaps; a bad one leaves the old one running and is a finding. */
-  private async reload(): Promise<string | null> {
+  private async reloadNow(): Promise<string | null> {
+    if (this.stopping) return 'reeve is stopping'
     notifySystemd('RELOADING=1')
     try {
       const next = await loadSetup(this.path, this.plugins, pluginDescriber)

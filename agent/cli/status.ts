@@ -1,4 +1,5 @@
 import { planJobs } from '../engine/scheduler.ts'
+import { isLocked } from '../host/lock.ts'
 import { formatDuration } from '../lib/duration.ts'
 import { hostStatus, type JobState, type JobStatus, jobStatuses, ownFindings } from '../store/status.ts'
 import { type CliCommand, EXIT } from './command.ts'
@@ -14,7 +15,8 @@ export const status: CliCommand = {
     const host = await readHost(invocation)
     const store = readStore(host)
     const now = Date.now()
-    const planned = planJobs(store ?? null, host.jobs, now)
+    const isRunning = (job: string) => isLocked(`${host.stateDir}/locks/job-${job}.lock`)
+    const planned = planJobs(store ?? null, host.jobs, { now, isRunning })
     const jobs = store ? jobStatuses(store, planned) : planned.map(neverRun)
     const overall = hostStatus(jobs, store ? ownFindings(store) : undefined)
     store?.close()

@@ -3,6 +3,7 @@ import type { Json, Report } from '../contract/report.ts'
 import { describeError } from '../lib/errors.ts'
 import type { Redactor } from '../lib/redact.ts'
 import type { Store } from '../store/open.ts'
+import { lastStart } from '../store/read-runs.ts'
 import {
   beginRun,
   closeInterrupted,
@@ -88,6 +89,26 @@ export class Runner {
 
   running(): LiveRun[] {
     return [...this.live.values()]
+  }
+
+  /** Whether this or any other process runs the job now. */
+  isRunning(job: string): boolean {
+    if (this.live.has(job)) return true
+    const lock = this.parts.lock(job)
+    lock?.release()
+    return lock === undefined
+  }
+
+  /** Gives the job's last run the end that it did not get, when the process that ran it is gone. */
+  closeCutOff(job: string): void {
+    if (this.live.has(job) || lastStart(this.parts.store, job)?.finishedAt !== null) return
+    const lock = this.parts.lock(job)
+    if (!lock) return
+    try {
+      closeInterrupted(this.parts.store, job, this.parts.now())
+    } finally {
+      lock.release()
+    }
   }
 
   /** Ends all that runs, and waits for it. */
@@ -185,10 +206,10 @@ export class Runner {
     try {
       this.record(job, run, result, phases.sandbox, durationMs)
     } catch (error) {
-      // The row stays as it was begun: interrupted. A full disk must not look like a finished run.
+      // The row stays as it was begun, without an end. A full disk must not look like a finished run.
       const reason = `the result could not be stored: ${describeError(error)}`
       this.parts.log('error', 'run not recorded', { job: job.name, runId: run.runId, reason })
-      return { runId: run.runId, outcome: 'interrupted', reason, findingCount: 0 }
+      return { runId: run.runId, outcome: 'failed', reason, findingCount: 0 }
     }
     this.parts.log(result.outcome === 'failed' ? 'error' : 'info', 'run finished', {
       job: job.name,

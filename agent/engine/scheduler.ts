@@ -1,8 +1,8 @@
 import { Cron } from 'croner'
-import { and, desc, eq, inArray } from 'drizzle-orm'
+import { describeError } from '../lib/errors.ts'
 import type { Store } from '../store/open.ts'
+import { firstStart, lastStart } from '../store/read-runs.ts'
 import { recordUnstarted } from '../store/record.ts'
-import { runs } from '../store/schema.ts'
 import type { PlannedJob } from '../store/status.ts'
 import { recordHealth } from './health.ts'
 import type { Job } from './job.ts'
@@ -29,7 +29,7 @@ export class Scheduler {
   start(jobs: Job[]): void {
     this.schedule(jobs)
     for (const job of jobs) this.catchUp(job)
-    this.watch = setInterval(() => this.noteLateJobs(), WATCH_INTERVAL_MS)
+    this.watch = setInterval(() => this.look(), WATCH_INTERVAL_MS)
   }
 
   /** Swaps the jobs; what runs goes on to its end with the configuration that it began with. */
@@ -49,7 +49,11 @@ export class Scheduler {
   }
 
   planned(): PlannedJob[] {
-    return planJobs(this.parts.store, this.jobs, this.parts.now(), this.knownSince)
+    return planJobs(this.parts.store, this.jobs, {
+      now: this.parts.now(),
+      knownSince: this.knownSince,
+      isRunning: (job) => this.runner.isRunning(job),
+    })
   }
 
   private clear(): void {
@@ -64,22 +68,25 @@ export class Scheduler {
     const now = this.parts.now()
     for (const job of jobs) {
       if (!this.knownSince.has(job.name)) this.knownSince.set(job.name, now)
-      const problem = job.refused
-        ? {
-            summary: `${job.name} may not run: ${job.refused}`,
-            remedy: 'Add what is missing to `grant` of the job, or remove it',
-          }
-        : null
-      recordHealth(
-        this.parts.store,
-        { name: job.name, plugin: job.plugin.name },
-        'job-refused',
-        problem,
-        now,
-        this.parts.alert,
-      )
       if (!job.schedule || !job.enabled || job.refused) continue
       this.crons.push(new Cron(job.schedule, { timezone: job.timezone }, () => this.due(job)))
+    }
+    for (const job of jobs) this.noteRefusal(job, now)
+  }
+
+  private noteRefusal(job: Job, now: number): void {
+    const problem = job.refused
+      ? {
+          summary: `${job.name} may not run: ${job.refused}`,
+          remedy: 'Add what is missing to `grant` of the job, or remove it',
+        }
+      : null
+    const { store, alert, log } = this.parts
+    try {
+      recordHealth(store, { name: job.name, plugin: job.plugin.name }, 'job-refused', problem, now, alert)
+    } catch (error) {
+      // The state of the job says it all the same.
+      log('error', 'refused job not recorded', { job: job.name, reason: describeError(error) })
     }
   }
 
@@ -99,11 +106,12 @@ export class Scheduler {
     try {
       this.runner.start(job, trigger)
     } catch (error) {
-      this.parts.log('error', 'run not started', { job: job.name, trigger, reason: String(error) })
+      this.parts.log('error', 'run not started', { job: job.name, trigger, reason: describeError(error) })
     }
   }
 
   private catchUp(job: Job): void {
+    this.runner.closeCutOff(job.name)
     if (!job.enabled || job.refused) return
     const { store, version } = this.parts
     const now = this.parts.now()
@@ -131,6 +139,16 @@ export class Scheduler {
       }
     }
     if (job.runOnStart) this.startNow(job, 'start')
+  }
+
+  /** Twice a minute: closes runs that were cut off, and says which jobs are late. */
+  look(): void {
+    try {
+      for (const job of this.jobs) this.runner.closeCutOff(job.name)
+      this.noteLateJobs()
+    } catch (error) {
+      this.parts.log('error', 'late jobs not looked for', { reason: describeError(error) })
+    }
   }
 
   private noteLateJobs(): void {
@@ -164,16 +182,20 @@ export class Scheduler {
   }
 }
 
-/** Jobs as the status sees them; also for a command line without a daemon. */
+/**
+ * Jobs as the status sees them; also for a command line without a daemon. `knownSince` has when each job was
+ * first seen in the configuration; `isRunning` tells whether any process runs a job now.
+ */
 export function planJobs(
   store: Store | null,
   jobs: Job[],
-  now: number,
-  knownSince: ReadonlyMap<string, number> = new Map(),
+  look: { now: number; knownSince?: ReadonlyMap<string, number>; isRunning(job: string): boolean },
 ): PlannedJob[] {
+  const { now, knownSince, isRunning } = look
   return jobs.map((job) => {
     const first = store ? firstStart(store, job.name) : undefined
-    const since = Math.min(knownSince.get(job.name) ?? now, first ?? now)
+    const last = store ? lastStart(store, job.name) : undefined
+    const since = Math.min(knownSince?.get(job.name) ?? now, first ?? now)
     return {
       name: job.name,
       plugin: job.plugin.name,
@@ -186,31 +208,7 @@ export function planJobs(
       nextRunAt:
         job.schedule && job.enabled && !job.refused ? nextTime(job.schedule, job.timezone, now) : null,
       expectedAfter: expectedAfter(job, since, now),
+      cutOff: last?.finishedAt === null && !isRunning(job.name),
     }
   })
-}
-
-function lastStart(store: Store, job: string) {
-  return store.orm
-    .select({ startedAt: runs.startedAt, outcome: runs.outcome })
-    .from(runs)
-    .where(
-      and(
-        eq(runs.job, job),
-        inArray(runs.outcome, ['clean', 'findings', 'blind', 'failed', 'timeout', 'interrupted']),
-      ),
-    )
-    .orderBy(desc(runs.id))
-    .limit(1)
-    .get()
-}
-
-function firstStart(store: Store, job: string): number | undefined {
-  return store.orm
-    .select({ at: runs.startedAt })
-    .from(runs)
-    .where(eq(runs.job, job))
-    .orderBy(runs.id)
-    .limit(1)
-    .get()?.at
 }

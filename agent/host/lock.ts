@@ -1,4 +1,4 @@
-import { closeSync, constants, mkdirSync, openSync } from 'node:fs'
+import { closeSync, constants, existsSync, mkdirSync, openSync } from 'node:fs'
 import { dirname } from 'node:path'
 import { architecture, NUMBERS, systemCall } from './libc.ts'
 
@@ -18,4 +18,13 @@ export function takeLock(path: string): { release(): void } | undefined {
     return undefined
   }
   return { release: () => closeSync(descriptor) }
+}
+
+/** Whether somebody holds the lock, for one who only looks: nothing is made. */
+export function isLocked(path: string): boolean {
+  if (!existsSync(path)) return false
+  const descriptor = openSync(path, constants.O_RDONLY | constants.O_NOFOLLOW)
+  const result = systemCall(NUMBERS[architecture()].flock, descriptor, LOCK_EXCLUSIVE | LOCK_NO_WAIT)
+  closeSync(descriptor)
+  return result < 0
 }

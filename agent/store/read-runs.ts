@@ -1,4 +1,4 @@
-import { and, desc, eq, gte, isNotNull, sql } from 'drizzle-orm'
+import { and, asc, desc, eq, gte, isNotNull, notInArray, sql } from 'drizzle-orm'
 import type { Severity } from '../contract/report.ts'
 import type { Store } from './open.ts'
 import { findingEvents, findings, type Outcome, runs, type TransitionKind } from './schema.ts'
@@ -79,4 +79,26 @@ export function lastSandboxes(store: Store, jobs: string[]): Map<string, string>
     if (row?.sandbox) result.set(job, row.sandbox)
   }
   return result
+}
+
+/** The newest run of a job that really started; `finishedAt` null while it goes on, or when it was cut off. */
+export function lastStart(store: Store, job: string) {
+  return store.orm
+    .select({ startedAt: runs.startedAt, finishedAt: runs.finishedAt, outcome: runs.outcome })
+    .from(runs)
+    .where(and(eq(runs.job, job), notInArray(runs.outcome, ['missed', 'skipped'])))
+    .orderBy(desc(runs.id))
+    .limit(1)
+    .get()
+}
+
+/** When the first run of a job that is still kept began, or should have. */
+export function firstStart(store: Store, job: string): number | undefined {
+  return store.orm
+    .select({ at: runs.startedAt })
+    .from(runs)
+    .where(eq(runs.job, job))
+    .orderBy(asc(runs.id))
+    .limit(1)
+    .get()?.at
 }

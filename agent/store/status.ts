@@ -18,6 +18,8 @@ export interface PlannedJob {
   nextRunAt: number | null
   /** Its last run must have started after this, or it is late; null when nothing is expected of it. */
   expectedAfter: number | null
+  /** Its newest run has begun and has no end, but nothing runs it: reeve died in it, or could not store the end. */
+  cutOff: boolean
 }
 
 /**
@@ -100,6 +102,9 @@ export function judge(
 ): { state: JobState; reason: string | null } {
   if (!job.enabled) return { state: 'disabled', reason: null }
   if (job.refused) return { state: 'refused', reason: job.refused }
+  if (job.cutOff) {
+    return { state: 'failed', reason: 'its last run was cut off, or what came of it could not be stored' }
+  }
   if (
     lastRun &&
     ['failed', 'timeout', 'interrupted'].includes(lastRun.outcome) &&

@@ -2,7 +2,7 @@ import { mkdirSync, readFileSync, realpathSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { stringify } from 'yaml'
 import { z } from 'zod'
-import { openStoreForReading, type Store } from '../../agent/store/open.ts'
+import { openStore, openStoreForReading, type Store } from '../../agent/store/open.ts'
 import { reeveBinary } from './binary.ts'
 import { temporaryDirectory } from './plugin.ts'
 import { waitUntil } from './wait.ts'
@@ -109,6 +109,13 @@ export class Workspace implements AsyncDisposable {
   store(): Store & Disposable {
     const store = openStoreForReading(this.database)
     return { ...store, [Symbol.dispose]: () => store.close() }
+  }
+
+  /** Changes the database of a reeve that does not run. */
+  change(sql: string): void {
+    const store = openStore(this.database)
+    store.sqlite.run(sql)
+    store.close()
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
