@@ -1,5 +1,5 @@
-import { createHash, randomBytes, timingSafeEqual } from 'node:crypto'
 import { desc, eq } from 'drizzle-orm'
+import { sha256 } from '../lib/digest.ts'
 import { UserError } from '../lib/errors.ts'
 import type { Store } from './open.ts'
 import { type Scope, tokens } from './schema.ts'
@@ -107,12 +107,8 @@ export function listTokens(store: Store, now: number): Token[] {
 export function findToken(store: Store, presented: string, now: number): Token | undefined {
   if (!TOKEN_PATTERN.test(presented)) return undefined
   const digest = sha256(presented)
-  const row = store.orm
-    .select()
-    .from(tokens)
-    .where(eq(tokens.sha256, digest.toString('hex')))
-    .get()
-  if (!row || !timingSafeEqual(Buffer.from(row.sha256, 'hex'), digest)) return undefined
+  const row = store.orm.select().from(tokens).where(eq(tokens.sha256, digest)).get()
+  if (!row || !crypto.timingSafeEqual(Buffer.from(row.sha256), Buffer.from(digest))) return undefined
   const token = toToken(row, now)
   return token.state === 'active' ? token : undefined
 }
@@ -130,10 +126,10 @@ export function findById(store: Store, id: number, now: number): Token | undefin
 }
 
 function insert(store: Store, wanted: NewToken, now: number): { secret: string; token: Token } {
-  const secret = `reeve_${randomBytes(32).toString('hex')}`
+  const secret = `reeve_${crypto.getRandomValues(new Uint8Array(32)).toHex()}`
   const row = store.orm
     .insert(tokens)
-    .values({ ...wanted, sha256: sha256(secret).toString('hex'), createdAt: now })
+    .values({ ...wanted, sha256: sha256(secret), createdAt: now })
     .returning()
     .get()
   return { secret, token: toToken(row, now) }
@@ -172,8 +168,4 @@ function assertName(name: string): void {
   if (RESERVED_NAMES.includes(name)) {
     throw new UserError(`Cannot create the token "${name}": the audit log uses this name itself`)
   }
-}
-
-function sha256(text: string): Buffer {
-  return createHash('sha256').update(text).digest()
 }

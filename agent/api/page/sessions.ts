@@ -1,4 +1,4 @@
-import { createHash, randomBytes } from 'node:crypto'
+import { sha256 } from '../../lib/digest.ts'
 import type { Store } from '../../store/open.ts'
 import { findById, type Token } from '../../store/tokens.ts'
 import type { Caller } from '../deps.ts'
@@ -17,8 +17,8 @@ export class Sessions {
 
   /** Returns the new session's id, for the cookie. */
   begin(token: Token, now: number): string {
-    const id = randomBytes(32).toString('base64url')
-    this.open.set(digest(id), { tokenId: token.id, until: now + SESSION_MS })
+    const id = crypto.getRandomValues(new Uint8Array(32)).toHex()
+    this.open.set(sha256(id), { tokenId: token.id, until: now + SESSION_MS })
     for (const oldest of this.open.keys()) {
       if (this.open.size <= MAX_SESSIONS) break
       this.open.delete(oldest)
@@ -28,7 +28,7 @@ export class Sessions {
 
   /** Who an id stands for; undefined when it is unknown, too old, or its token is no longer good. */
   caller(id: string, now: number): Caller | undefined {
-    const session = this.open.get(digest(id))
+    const session = this.open.get(sha256(id))
     if (!session) return undefined
     const token = session.until > now ? findById(this.store, session.tokenId, now) : undefined
     if (token?.state === 'active') return { actor: token.name, scope: token.scope }
@@ -37,10 +37,6 @@ export class Sessions {
   }
 
   end(id: string): void {
-    this.open.delete(digest(id))
+    this.open.delete(sha256(id))
   }
-}
-
-function digest(id: string): string {
-  return createHash('sha256').update(id).digest('hex')
 }
