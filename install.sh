@@ -6,7 +6,8 @@ set -eu
 usage() {
   cat <<'END'
 Usage:
-  ./install.sh --try [--once]        try it: no root, nothing installed, Ctrl-C ends it (--once: after the report)
+  ./install.sh --try [--once]        try it: no root, nothing installed, Ctrl-C ends it
+                                     (--once: ends after the report, with the exit code of "reeve run")
   sudo ./install.sh [options]        install or upgrade; configuration, tokens and data are kept
   sudo ./install.sh --uninstall [--purge]
 

@@ -53,10 +53,6 @@ worst=$code
 if [ "$worst" -eq 2 ]; then exit 2; fi
 printf '\n'
 attend "$reeve" findings
-printf '\n'
-attend "$reeve" status
-# 3: there are findings, which is what this is for. Anything else but 0 is a job that could not do its work.
-if [ "$worst" -eq 3 ]; then worst=0; fi
 if [ "$once" = yes ]; then exit "$worst"; fi
 
 if ! serve; then
@@ -75,6 +71,11 @@ The page, to sign in with the token $token:
 The API:
   curl $url/v1/status
   curl -H 'Authorization: Bearer $token' $url/v1/findings
+The backup of reeve's own state, opened with nothing of reeve:
+  gpg --batch --pinentry-mode loopback --passphrase-file $directory/backup.passphrase -d $directory/backups/*.gpg | zstd -dc | tar -tv
+The command line:
+  REEVE_CONFIG=$REEVE_CONFIG $reeve status
+
 Ctrl-C ends it and removes $directory
 END
 wait "$child"
