@@ -87,7 +87,7 @@ export function lastStart(store: Store, job: string) {
     .select({ startedAt: runs.startedAt, finishedAt: runs.finishedAt, outcome: runs.outcome })
     .from(runs)
     .where(and(eq(runs.job, job), notInArray(runs.outcome, ['missed', 'skipped'])))
-    .orderBy(desc(runs.id))
+    .orderBy(desc(runs.startedAt), desc(runs.id))
     .limit(1)
     .get()
 }
@@ -98,7 +98,7 @@ export function firstStart(store: Store, job: string): number | undefined {
     .select({ at: runs.startedAt })
     .from(runs)
     .where(eq(runs.job, job))
-    .orderBy(asc(runs.id))
+    .orderBy(asc(runs.startedAt))
     .limit(1)
     .get()?.at
 }
