@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, expect, setDefaultTimeout, test } from 'bun:test'
-import { chmodSync, existsSync, mkdirSync, readdirSync } from 'node:fs'
+import { chmodSync, chownSync, existsSync, mkdirSync, readdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { releaseArchive } from '../kit/binary.ts'
 import { temporaryDirectory } from '../kit/plugin.ts'
@@ -20,6 +20,7 @@ beforeAll(() => {
   mkdirSync(release)
   mkdirSync(temporary)
   mkdirSync(keyrings, { mode: 0o700 })
+  if (AS_VISITOR.length > 0) chownSync(keyrings, 65534, 65534)
   Bun.spawnSync(['tar', '-xzf', releaseArchive(), '--strip-components=1', '-C', release])
   chmodSync(work.path, 0o755)
   chmodSync(temporary, 0o1777)
@@ -31,10 +32,12 @@ afterAll(async () => {
   work[Symbol.dispose]()
 })
 
-/** Starts the trial; as an ordinary user where these tests run as root. */
+/** An ordinary user where these tests run as root. */
+const AS_VISITOR =
+  process.getuid?.() === 0 ? ['setpriv', '--reuid=65534', '--regid=65534', '--clear-groups'] : []
+
 function startTrial(...args: string[]) {
-  const wrap = process.getuid?.() === 0 ? ['setpriv', '--reuid=65534', '--regid=65534', '--clear-groups'] : []
-  const trial = Bun.spawn([...wrap, join(release, 'install.sh'), '--try', ...args], {
+  const trial = Bun.spawn([...AS_VISITOR, join(release, 'install.sh'), '--try', ...args], {
     stdin: 'ignore',
     stdout: 'pipe',
     stderr: 'pipe',
@@ -72,7 +75,7 @@ test('install.sh --try --once runs every job for real, shows what came of it and
 /** Runs a command that the trial shows, in a terminal beside it, and returns what that prints. */
 async function shown(title: string, output: string): Promise<string> {
   const command = new RegExp(`^${title}.*:\\n  (.*)$`, 'm').exec(output)?.[1] ?? 'false'
-  const child = Bun.spawn(['sh', '-c', command], {
+  const child = Bun.spawn([...AS_VISITOR, 'sh', '-c', command], {
     env: { ...process.env, GNUPGHOME: keyrings },
     stderr: 'pipe',
   })
