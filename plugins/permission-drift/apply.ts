@@ -11,7 +11,7 @@ import { checkPolicy } from './check-policy.ts'
 import { checkTree } from './check-tree.ts'
 import type { Config } from './config.ts'
 import { FindingList, subjectOf } from './finding-list.ts'
-import { baselineGoverns, type Governs } from './governance.ts'
+import { baselineGoverns, withoutGoverned } from './governance.ts'
 import { type Repair, writeJournal } from './journal.ts'
 import { parseMemory } from './memory.ts'
 import { planRepair, repairByBaseline, repairByPolicy, sameAttributes } from './plan-repair.ts'
@@ -74,20 +74,15 @@ async function findRepairs(context: ApplyContext<Config>): Promise<Repair[]> {
     if (!sameAttributes(entry, after)) repairs.set(entry.path, { entry, after })
   }
   if (byBaseline.size > 0) {
-    const governs: Governs = baselineGoverns(resolveRules(config.rules, host))
+    const governs = baselineGoverns(resolveRules(config.rules, host))
     const remembered = parseMemory(memory)
     for (const tree of config.trees.filter(({ repair }) => repair)) {
       await checkTree(context, tree, remembered.get(tree.path), {
         onDrift: (drift) => {
-          if (drift.kind !== 'changed' || drift.attributes.includes('type')) return
-          const { before, after } = drift
-          if (!byBaseline.has(subjectOf(after.path))) return
-          const isWanted: Governs = (path, type, attribute) =>
-            drift.attributes.includes(attribute) && governs(path, type, attribute)
-          add(
-            after,
-            repairByBaseline(after, before, (attribute) => isWanted(after.path, after.type, attribute)),
-          )
+          const own = withoutGoverned(drift, governs)
+          if (own?.kind !== 'changed' || own.attributes.includes('type')) return
+          if (!byBaseline.has(subjectOf(own.after.path))) return
+          add(own.after, repairByBaseline(own.after, own.before, own.attributes))
         },
         onBlind: () => {}, // the check that follows tells it
         onLost: () => {},

@@ -26,6 +26,7 @@ export interface TreeResult {
   facts: Fact[]
 }
 
+const LEFTOVER_AGE_MS = 86_400_000
 const NOTHING = { examined: 0, skipped: 0, metrics: [], facts: [] }
 
 /** Compares a tree with its baseline. Where there is none, and never was, the present state becomes it. */
@@ -128,10 +129,8 @@ export async function makeBaseline(
   const started = performance.now()
   const walk = new TreeWalk(context, tree)
   const madeAt = context.now.toISOString()
-  const path = baselineFile(context.stateDir, tree.path)
-  const temporaryPath = `${path}.part`
-  if (context.state.stat(temporaryPath)) context.state.remove(temporaryPath) // of a run that was killed
-  const file = context.state.create(path, { replace: true, temporaryPath })
+  removeLeftovers(context)
+  const file = context.state.create(baselineFile(context.stateDir, tree.path), { replace: true })
   try {
     const writer = new BaselineWriter(file, {
       tree: tree.path,
@@ -156,6 +155,16 @@ export async function makeBaseline(
     }
   } finally {
     file.abort()
+  }
+}
+
+/** Unfinished files of runs that were killed; a young one may belong to a run that is at work. */
+function removeLeftovers({ state, stateDir, now }: TreeContext): void {
+  for (const name of state.list(stateDir)) {
+    if (!/^\.reeve-[0-9a-f]+\.tmp$/.test(name)) continue
+    const path = `${stateDir}/${name}`
+    const stat = state.stat(path)
+    if (stat && now.getTime() - stat.mtimeMs > LEFTOVER_AGE_MS) state.remove(path)
   }
 }
 

@@ -36,7 +36,7 @@ export async function check(context: CheckContext<Config>): Promise<Report> {
     const result = await checkTree(context, tree, before.get(tree.path), {
       onDrift: (drift) => {
         const own = withoutGoverned(drift, governs)
-        if (own) list.add(tree.path, describeDrift(own, { tree, job, names: host, governs }))
+        if (own) list.add(tree.path, describeDrift(own, { tree, job, names: host }))
       },
       onBlind: (path, reason) => list.addBlind(tree.path, path, reason),
       onLost: (rule, reason) => list.add(tree.path, describeLostBaseline(rule, tree.path, job, reason)),

@@ -71,7 +71,7 @@ export class Comparison {
     const { folded } = this
     if (folded?.kind === drift.kind && isWithin(folded.entry.path, drift.entry.path)) {
       folded.below++
-      if (isSetId(drift.entry)) this.options.onDrift(drift)
+      if (isPowerful(drift.entry)) this.options.onDrift(drift)
       return
     }
     this.flush()
@@ -85,7 +85,9 @@ export class Comparison {
   }
 }
 
-export function isSetId(entry: Pick<Entry, 'type' | 'mode'>): boolean {
+/** What gives more than it shows: a program that runs as its owner or group, and a way to a device. */
+export function isPowerful(entry: Pick<Entry, 'type' | 'mode'>): boolean {
+  if (entry.type === 'block-device' || entry.type === 'character-device') return true
   return entry.type === 'file' && (entry.mode & 0o6000) !== 0
 }
 

@@ -6,7 +6,7 @@ import {
   shellWord,
 } from '../../agent/contract/mod.ts'
 import type { BaselineEntry } from './baseline-format.ts'
-import { type Drift, isSetId } from './compare.ts'
+import { type Drift, isPowerful } from './compare.ts'
 import type { TreeConfig } from './config.ts'
 import { subjectOf } from './finding-list.ts'
 import { repairByBaseline, repairByPolicy, sameAttributes } from './plan-repair.ts'
@@ -101,8 +101,6 @@ export interface TreeText {
   tree: TreeConfig
   job: string
   names: Names
-  /** Whether the baseline, not the policy, says what an attribute of a path has to be. */
-  governs: (path: string, type: Entry['type'], attribute: 'mode' | 'owner' | 'group') => boolean
 }
 
 /** The finding for one difference between a tree and its baseline. */
@@ -122,11 +120,12 @@ export function describeDrift(drift: Drift, text: TreeText): Finding {
       evidence: { ...attributesOf(entry, text.names), below },
     }
   }
-  const alarming = isSetId(entry)
+  const isAlarming = isPowerful(entry)
+  const power = entry.type === 'file' ? ', and runs as its owner or group' : ', and gives access to a device'
   return {
     ...base,
-    severity: alarming ? 'critical' : tree.severity,
-    summary: `Is new since the baseline${extent}${alarming ? ', and runs as its owner or group' : ''}`,
+    severity: isAlarming ? 'critical' : tree.severity,
+    summary: `Is new since the baseline${extent}${isAlarming ? power : ''}`,
     remedy: `Look at it: ls -ld -- ${shellWord(entry.path)}; ${accept}`,
     evidence: { ...attributesOf(entry, text.names), below },
   }
@@ -134,7 +133,7 @@ export function describeDrift(drift: Drift, text: TreeText): Finding {
 
 function describeChange(
   { before, after, attributes }: Extract<Drift, { kind: 'changed' }>,
-  { tree, names, governs }: TreeText,
+  { tree, names }: TreeText,
   accept: string,
 ): Finding {
   const was = attributesOf(before, names)
@@ -144,8 +143,8 @@ function describeChange(
   const isDangerous =
     attributes.includes('type') ||
     severityOfBits(surplus, after) === 'critical' ||
-    (isSetId(after) && (attributes.includes('owner') || attributes.includes('group')))
-  const repaired = repairByBaseline(after, before, (attribute) => governs(after.path, after.type, attribute))
+    (isPowerful(after) && (attributes.includes('owner') || attributes.includes('group')))
+  const repaired = repairByBaseline(after, before, attributes)
   const word = shellWord(after.path)
   const commands = [
     ...(attributes.includes('owner') || attributes.includes('group')

@@ -22,15 +22,18 @@ export function repairByPolicy(entry: Subject, wanted: Wanted): Attributes {
   return { uid, gid, mode: narrow(entry, uid, gid, wanted.mode?.bits) }
 }
 
-/** What a repair makes of an entry that differs from its baseline: its owner of then, no permission more than now. */
+/**
+ * What a repair makes of an entry that differs from its baseline in some attributes: its owner of then, and no
+ * permission more than now.
+ */
 export function repairByBaseline(
   entry: Subject,
   before: Attributes,
-  governs: (attribute: 'mode' | 'owner' | 'group') => boolean,
+  differing: readonly string[],
 ): Attributes {
-  const uid = governs('owner') ? before.uid : entry.uid
-  const gid = governs('group') ? before.gid : entry.gid
-  return { uid, gid, mode: narrow(entry, uid, gid, governs('mode') ? before.mode : undefined) }
+  const uid = differing.includes('owner') ? before.uid : entry.uid
+  const gid = differing.includes('group') ? before.gid : entry.gid
+  return { uid, gid, mode: narrow(entry, uid, gid, differing.includes('mode') ? before.mode : undefined) }
 }
 
 export function sameAttributes(a: Attributes, b: Attributes): boolean {

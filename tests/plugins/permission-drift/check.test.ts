@@ -10,6 +10,7 @@ import {
   rmSync,
   statSync,
   symlinkSync,
+  utimesSync,
   writeFileSync,
 } from 'node:fs'
 import { toSystemPath } from '../../../agent/host/names.ts'
@@ -406,10 +407,14 @@ describe('check() with a baseline that is not as it was left', () => {
     const { host, file } = await prepared()
     using _ = host
     rmSync(file)
-    writeFileSync(`${file}.part`, 'half a base')
+    const [old, young] = ['.reeve-0123456789ab.tmp', '.reeve-ba9876543210.tmp']
+    for (const name of [old, young]) writeFileSync(`${host.root}/state/${name}`, 'half a base')
+    utimesSync(`${host.root}/state/${old}`, 0, 0)
+    const now = new Date('2027-01-02T03:00:00Z')
+    utimesSync(`${host.root}/state/${young}`, now, now)
     host.remember(undefined)
     expect(tellAll(await host.check(config))).toEqual([])
-    expect(readdirSync(`${host.root}/state`)).toHaveLength(1)
+    expect(readdirSync(`${host.root}/state`).sort()).toEqual([young, file.replace(/.*\//, '')])
     expect(tellAll(await host.check(config))).toEqual([])
   })
 })

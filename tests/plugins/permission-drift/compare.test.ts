@@ -123,9 +123,16 @@ describe('Comparison', () => {
     expect(compare(tree('/'), neighbours).told).toEqual(['new /c +1', 'new /c-d', 'new /d +1'])
   })
 
-  test('tells a setuid program in a new directory by itself', () => {
-    const after = tree('/', '/n/', '/n/a', make('/n/su', { mode: 0o4755 }), make('/n/sg', { mode: 0o2755 }))
-    expect(compare(tree('/'), after).told).toEqual(['new /n/sg', 'new /n/su', 'new /n +3'])
+  test('tells a setuid program or a device in a new directory by itself', () => {
+    const after = tree(
+      '/',
+      '/n/',
+      '/n/a',
+      make('/n/su', { mode: 0o4755 }),
+      make('/n/sg', { mode: 0o2755 }),
+      make('/n/sda', { type: 'block-device' }),
+    )
+    expect(compare(tree('/'), after).told).toEqual(['new /n/sda', 'new /n/sg', 'new /n/su', 'new /n +4'])
   })
 
   test('tells a file that became a directory, and what is in it', () => {
