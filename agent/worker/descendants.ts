@@ -14,8 +14,8 @@ export function adoptOrphans(): void {
   processControl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
 }
 
-/** Kills all that a process, which adopts orphans and is stopped, has started and what that has started. */
-export function killDescendants(pid: number): void {
+/** Kills all that a process has started and what that has started. */
+function killDescendants(pid: number): void {
   const killed = new Set<number>()
   // What a process starts before the signal reaches it is found in the next round: it has been adopted then.
   for (;;) {

@@ -1,5 +1,5 @@
 import type { Json } from '../contract/report.ts'
-import { adoptOrphans, killDescendants, killOrphans } from './descendants.ts'
+import { adoptOrphans, killOrphans } from './descendants.ts'
 import { encodeFrame, type JailRequest, type WorkerMessage, type WorkRequest } from './protocol.ts'
 import { JAIL_ARGUMENT, selfCommand } from './self.ts'
 
@@ -85,12 +85,11 @@ export async function runPhase(request: PhaseRequest): Promise<PhaseEnd> {
   } finally {
     clearTimeout(timer)
     request.signal?.removeEventListener('abort', onAbort)
-    // Stopped, it starts nothing new while what it has started is looked for, whatever group that is in now.
-    signalGroup(child.pid, 'SIGSTOP')
-    killDescendants(child.pid)
     signalGroup(child.pid, 'SIGKILL')
     await child.exited
     workers.delete(child.pid)
+    // What it has started and what has left its group is a child of this process by now. It is not looked for
+    // before: once /proc of a process has been looked into, the kernel takes milliseconds to take it down.
     await killOrphans(workers)
     clearTimeout(killTimer)
     try {
@@ -121,7 +120,7 @@ function withRefusal(message: string, notPermitted: boolean, sandbox: string | n
   return `${message} (the jail ${sandbox} allows a run only what its job declares)`
 }
 
-function signalGroup(pid: number, signal: 'SIGTERM' | 'SIGSTOP' | 'SIGKILL'): void {
+function signalGroup(pid: number, signal: 'SIGTERM' | 'SIGKILL'): void {
   try {
     process.kill(-pid, signal)
   } catch {
