@@ -66,7 +66,7 @@ export interface GlobMatch {
 export interface RunOptions {
   stdin?: string | Uint8Array | undefined
   env?: Record<string, string> | undefined
-  /** Milliseconds; the program's process group is then killed. */
+  /** Milliseconds; the program is then killed. What it started itself ends with the run at the latest. */
   timeout?: number | undefined
   signal?: AbortSignal | undefined
   /** Kept of stdout and of stderr each; the middle of what is longer is cut out. Default 1 MiB. */
