@@ -92,8 +92,12 @@ check_machine() {
 check_host() {
   [ -z "$root" ] || return 0
   [ "$(id -u)" = 0 ] || fail 'Cannot install: not root. Run "sudo ./install.sh", or try it first with "./install.sh --try"'
+  PATH=$PATH:/usr/sbin:/sbin # where a plain "su" does not look
   need systemctl
   need runuser util-linux
+  need useradd passwd
+  is_service_account ||
+    fail 'Cannot use the account "reeve": it has a login shell, so it belongs to a person. reeve needs this name'
   [ -d /run/systemd/system ] || [ "$start" = no ] ||
     fail 'Cannot start reeve: systemd does not run here. Take --no-start to prepare an image, or --try'
 }
@@ -165,7 +169,7 @@ take_unpacked() {
 # Builds as the owner of the checkout: downloaded code does not run as root for having been installed by sudo.
 build() {
   [ -f "$here/scripts/build.ts" ] || fail "Cannot install from \"$here\": it is neither a checkout nor an unpacked release"
-  need_space "$here" 700
+  if [ -d "$here/node_modules" ]; then need_space "$here" 300; else need_space "$here" 900; fi
   say 'Building reeve; the first time this fetches the pinned Bun and the libraries …'
   for step in 'install --frozen-lockfile' scripts/build.ts; do
     # shellcheck disable=SC2086 # words of a command
@@ -233,15 +237,19 @@ put_binary() {
     }
   fi
   mv -f "$bin_new" "$bin"
+  sync "$(dirname -- "$bin")"
+}
+
+# True as well when there is no such account.
+is_service_account() {
+  case $(getent passwd reeve | cut -d : -f 7) in
+    '' | */nologin | */false) return 0 ;;
+  esac
+  return 1
 }
 
 make_user() {
   [ -z "$root" ] || return 0
-  shell=$(getent passwd reeve | cut -d : -f 7)
-  case $shell in
-    '' | */nologin | */false) ;;
-    *) fail "Cannot use the account \"reeve\": it has the login shell $shell, so it belongs to a person. reeve needs this name" ;;
-  esac
   getent group reeve >/dev/null || groupadd --system reeve
   nologin=$(command -v nologin || echo /bin/false)
   getent passwd reeve >/dev/null ||
@@ -272,6 +280,7 @@ put() {
   chmod 0644 "$1.new"
   sync "$1.new"
   mv -f "$1.new" "$1"
+  sync "$(dirname -- "$1")"
 }
 
 put_units() {
@@ -405,11 +414,8 @@ uninstall_reeve() {
 remove_empty() { rmdir "$1" 2>/dev/null || true; }
 
 remove_user() {
-  shell=$(getent passwd reeve | cut -d : -f 7)
-  case $shell in
-    */nologin | */false) userdel reeve ;;
-    *) return 0 ;; # none, or a person's account
-  esac
+  if ! is_service_account; then return 0; fi
+  if getent passwd reeve >/dev/null; then userdel reeve; fi
   if getent group reeve >/dev/null; then groupdel reeve; fi
 }
 
@@ -433,8 +439,8 @@ install_reeve() {
   check_host
   set_paths
   obtain
-  make_user
   put_binary
+  make_user
   put_configuration
   put_units
   put_timers
