@@ -81,7 +81,7 @@ function write(
     { ...sources, neverInclude: [destination.location], signal: ctx.signal },
     compressionLevel,
     sessionKey,
-    { publicKeys: recipients.usable.map(({ key }) => key), passphrase },
+    { publicKeys: recipients.usable.map(({ key }) => key), passphrase, now: ctx.now },
     destination,
     name,
     (bytes) => ctx.progress(bytes, 0, 'backing up'),

@@ -10,6 +10,8 @@ import { decryptData, encryptData, PROTECTED_DATA_TAG } from './openpgp/protecte
 export interface Addressees {
   publicKeys: PublicKey[]
   passphrase: string | undefined
+  /** When the keys have to be valid. */
+  now: Date
 }
 
 /** What opens a backup. */
@@ -50,6 +52,7 @@ export async function* encrypt(
     data: sessionKey,
     algorithm: ALGORITHM,
     encryptionKeys: addressees.publicKeys,
+    date: addressees.now,
     ...(addressees.passphrase === undefined ? {} : { passwords: addressees.passphrase }),
     format: 'binary',
     config: { aeadProtect: false },

@@ -64,13 +64,10 @@ async function readPrivateKeys(host: HostReader, file: string, passphrase: strin
 
 /** The session key of a message. Throws with what to do when the unlocker does not fit. */
 export async function openWith(unlocker: Unlocker, message: OpenedMessage): Promise<Uint8Array> {
-  try {
-    const [key] = await message.unlock(unlocker)
-    if (key) return key
-  } catch (cause) {
-    throw new Error(explain(unlocker, message), { cause })
-  }
-  throw new Error(explain(unlocker, message))
+  // The library's own reason is always "decryption failed".
+  const [key] = await message.unlock(unlocker).catch(() => [])
+  if (key) return key
+  throw new UserError(`Cannot decrypt the backup: ${explain(unlocker, message)}`)
 }
 
 function explain(unlocker: Unlocker, message: OpenedMessage): string {

@@ -41,6 +41,7 @@ export async function restore(
   try {
     requirePrivateTarget(host, target, staged.own.uid)
     const { summary } = await readBackup(stored, unlock, staged).catch((cause) => {
+      if (cause instanceof UserError) throw cause
       throw new Error(`${describeError(cause)}; nothing was restored`, { cause })
     })
     await staged.finish()

@@ -1,0 +1,185 @@
+import { expect, test } from 'bun:test'
+import type { ArchiveSummary } from '../../../plugins/backup/archive/manifest.ts'
+import { configSchema } from '../../../plugins/backup/config.ts'
+import { judge, type ObjectState, type Observation } from '../../../plugins/backup/judge.ts'
+import type { Recipient } from '../../../plugins/backup/recipients.ts'
+import type { BackupRecord } from '../../../plugins/backup/records.ts'
+import { rules } from '../../../plugins/backup/rules.ts'
+
+const NOW = new Date('2026-11-23T03:15:00Z')
+const HOUR_MS = 3_600_000
+const hoursAgo = (hours: number) => new Date(NOW.getTime() - hours * HOUR_MS).toISOString()
+const inDays = (days: number) => new Date(NOW.getTime() + days * 24 * HOUR_MS)
+
+function record(
+  changes: Partial<BackupRecord> = {},
+  problems: Partial<ArchiveSummary['problems']> = {},
+): BackupRecord {
+  return {
+    name: 'etc-20261123T021500Z.tar.zst.gpg',
+    destination: '/srv/backup',
+    createdAt: hoursAgo(1),
+    stored: { bytes: 1000, sha256: 'a'.repeat(64), mtimeMs: 1 },
+    provenAt: hoursAgo(1),
+    failure: null,
+    recipients: [],
+    hasPassphrase: true,
+    durationMs: 1000,
+    summary: {
+      entries: 3,
+      contentBytes: 10,
+      sha256: 'b'.repeat(64),
+      problems: { count: 0, first: [], ...problems },
+    },
+    ...changes,
+  }
+}
+
+function recipient(expiresAt: Date | undefined): Recipient {
+  return {
+    file: '/etc/reeve/key.asc',
+    fingerprint: 'f'.repeat(40),
+    userId: 'Ops <ops@example.org>',
+    encryptionKeyId: 'e'.repeat(16),
+    expiresAt,
+    key: undefined as unknown as Recipient['key'], // judging looks at what was read from it only
+  }
+}
+
+/** A host on which all is well, with some changes. */
+function seen(changes: Partial<Observation> = {}): Observation {
+  return {
+    now: NOW,
+    job: 'etc',
+    config: configSchema.parse({
+      sources: { paths: ['/etc', '/srv/data'] },
+      passphrase: 'env:PASSPHRASE',
+      destination: { directory: '/srv/backup' },
+    }),
+    recipients: { usable: [recipient(undefined)], refused: [] },
+    missingSources: [],
+    destination: { kind: 'ready', mode: 0o700, freeBytes: 1_000_000 },
+    records: [{ record: record(), object: 'whole' }],
+    ...changes,
+  }
+}
+
+const withRecord = (changes: Partial<BackupRecord>, object: ObjectState = 'whole') =>
+  seen({ records: [{ record: record(changes), object }] })
+
+test('judge() is silent where all is well', () => {
+  expect(judge(seen())).toEqual([])
+})
+
+test.each<[string, string, Observation]>([
+  ['20 hours old', 'nothing', withRecord({ createdAt: hoursAgo(20) })],
+  ['21 hours old', 'backup-due', withRecord({ createdAt: hoursAgo(21) })],
+  ['two days old', 'backup-due', withRecord({ createdAt: hoursAgo(48) })],
+  ['49 hours old', 'backup-overdue', withRecord({ createdAt: hoursAgo(49) })],
+  ['three minutes in the future', 'nothing', withRecord({ createdAt: hoursAgo(-0.05) })],
+  ['two years in the future', 'backup-due', withRecord({ createdAt: hoursAgo(-17_520) })],
+])('judge() of a backup that is %s: %s', (_what, rule, observation) => {
+  const expected = rule === 'nothing' ? [] : [[rule, true]]
+  expect(judge(observation).map((finding) => [finding.rule, finding.fixable])).toEqual(expected)
+})
+
+test.each<[string, Observation]>([
+  ['there is none', seen({ records: [] })],
+  ['the only one was never proven', withRecord({ provenAt: null })],
+  ['the only one is gone', withRecord({}, 'missing')],
+  ['the only one is damaged', withRecord({}, 'damaged')],
+])('judge() calls for a backup when %s', (_what, observation) => {
+  const overdue = judge(observation).find(({ rule }) => rule === 'backup-overdue')
+  expect(overdue?.severity).toBe('critical')
+  expect(overdue?.fixable).toBe(true)
+})
+
+test.each<[string, Partial<Observation>]>([
+  ['a recipient is refused', { recipients: { usable: [], refused: [{ file: '/k', reason: 'expired' }] } }],
+  ['the destination is missing', { destination: { kind: 'missing', reason: 'no such directory' } }],
+  ['no source is there', { missingSources: ['/etc', '/srv/data'] }],
+])('judge() calls for no backup that cannot be made: %s', (_what, changes) => {
+  const overdue = judge(seen({ records: [], ...changes })).find(({ rule }) => rule === 'backup-overdue')
+  expect(overdue?.fixable).toBe(false)
+})
+
+test.each<[keyof typeof rules, Observation, string]>([
+  [
+    'proof-failed',
+    withRecord({ provenAt: null, failure: 'its end is misplaced' }),
+    'etc-20261123T021500Z.tar.zst.gpg',
+  ],
+  ['backup-missing', withRecord({}, 'missing'), 'etc-20261123T021500Z.tar.zst.gpg'],
+  ['backup-damaged', withRecord({}, 'damaged'), 'etc-20261123T021500Z.tar.zst.gpg'],
+  ['source-missing', seen({ missingSources: ['/srv/data'] }), '/srv/data'],
+  [
+    'recipient-unusable',
+    seen({ recipients: { usable: [], refused: [{ file: '/k', reason: 'it is expired' }] } }),
+    '/k',
+  ],
+  [
+    'recipient-expiring',
+    seen({ recipients: { usable: [recipient(inDays(30))], refused: [] } }),
+    'f'.repeat(40),
+  ],
+  [
+    'destination-missing',
+    seen({ destination: { kind: 'missing', reason: 'no such directory' } }),
+    '/srv/backup',
+  ],
+  [
+    'destination-exposed',
+    seen({ destination: { kind: 'ready', mode: 0o770, freeBytes: 1_000_000 } }),
+    '/srv/backup',
+  ],
+  ['destination-full', seen({ destination: { kind: 'ready', mode: 0o700, freeBytes: 1199 } }), '/srv/backup'],
+])('judge() reports %s', (rule, observation, subject) => {
+  const found = judge(observation).filter((finding) => finding.rule === rule)
+  expect(found).toMatchObject([{ subject, severity: rules[rule].severity }])
+  expect(found[0]?.remedy).toBeTruthy()
+})
+
+test.each<[string, Observation]>([
+  ['a key that expires in 31 days', seen({ recipients: { usable: [recipient(inDays(31))], refused: [] } })],
+  [
+    'a destination with room for the next one',
+    seen({ destination: { kind: 'ready', mode: 0o755, freeBytes: 1200 } }),
+  ],
+  [
+    'an older one that was never proven',
+    seen({
+      records: [
+        { record: record({ name: 'a', provenAt: null }), object: 'missing' },
+        { record: record(), object: 'whole' },
+      ],
+    }),
+  ],
+  ['a backup that could not be looked at, which is told as blind', withRecord({}, 'unknown')],
+])('judge() is silent about %s', (_what, observation) => {
+  expect(judge(observation)).toEqual([])
+})
+
+test('judge() goes on telling what the newest backup does not hold', () => {
+  const problems = {
+    count: 5,
+    first: [
+      { path: '/etc/busy', kind: 'changed' as const, reason: 'it was written to' },
+      { path: '/etc/secret', kind: 'unreadable' as const, reason: 'permission denied' },
+    ],
+  }
+  const older = record(
+    { name: 'older' },
+    { count: 1, first: [{ path: '/old', kind: 'changed', reason: 'x' }] },
+  )
+  const observation = seen({
+    records: [
+      { record: older, object: 'whole' },
+      { record: record({}, problems), object: 'whole' },
+    ],
+  })
+  expect(judge(observation).map(({ rule, subject }) => [rule, subject])).toEqual([
+    ['source-changed', '/etc/busy'],
+    ['source-unreadable', '/etc/secret'],
+    ['source-unreadable', 'sources'],
+  ])
+})
