@@ -29,14 +29,17 @@ export interface Setting {
   description: string
 }
 
-/** Fields of the contract by name. A described copy of a field shares its definition. */
-const FIELDS = new Map<unknown, string>([
-  [duration._zod.def, 'duration'],
-  [byteSize._zod.def, 'size'],
-  [absolutePath._zod.def, 'path'],
-  [fileMode._zod.def, 'mode'],
-  [secretReference._zod.def, 'reference'],
-])
+/** Fields of the contract by name. */
+const FIELDS = { duration, size: byteSize, path: absolutePath, mode: fileMode, reference: secretReference }
+
+/** A described copy of a field shares its definition, a refined one its checks. */
+function fieldName({ _zod: { def } }: z.core.$ZodType): string | undefined {
+  return Object.entries(FIELDS).find(([, field]) => {
+    if (field._zod.def === def) return true
+    const { checks = [] } = field._zod.def
+    return checks.length > 0 && checks.every((check) => def.checks?.includes(check))
+  })?.[0]
+}
 
 /** What stands in a configuration file, as JSON Schema; a field of the contract has its name as title. */
 export function describeInput(schema: z.ZodType): JsonSchema {
@@ -45,7 +48,7 @@ export function describeInput(schema: z.ZodType): JsonSchema {
     unrepresentable: 'any',
     override: ({ zodSchema, jsonSchema }) => {
       const { def } = zodSchema._zod
-      const title = FIELDS.get(def)
+      const title = fieldName(zodSchema)
       if (title) jsonSchema.title = title
       // zod leaves out a default of what is transformed: it is no input. Written as input it may stand there.
       if (def.type === 'default' && jsonSchema.default === undefined) {

@@ -1,4 +1,6 @@
 import { afterAll, beforeAll, expect, setDefaultTimeout, test } from 'bun:test'
+import { join } from 'node:path'
+import { landlockAbi } from '../../agent/worker/landlock.ts'
 import { testWith } from '../kit/needs.ts'
 import { temporaryDirectory } from '../kit/plugin.ts'
 import { type Block, blocksOf, pages, readPage } from './markdown.ts'
@@ -12,7 +14,10 @@ const shellBlocks = pages()
   .flatMap((page) => blocksOf(page))
   .filter(({ language }) => language === 'sh')
 const reasonOf = ({ note }: Block) => /^not-run: (.+)$/.exec(note)?.[1]
-const programs = ['curl', 'gpg']
+const needs = {
+  programs: ['curl', 'gpg'],
+  reason: landlockAbi() === 0 ? 'no Landlock: no job would run' : undefined,
+}
 
 let directory: ReturnType<typeof temporaryDirectory>
 let host: DocumentedHost
@@ -23,11 +28,14 @@ beforeAll(async () => {
 })
 afterAll(async () => {
   await host?.[Symbol.asyncDispose]()
+  // The agent that gpg has started for the keys of a page.
+  if (Bun.which('gpgconf'))
+    Bun.spawnSync(['gpgconf', '--homedir', join(directory.path, 'keys'), '--kill', 'all'])
   directory?.[Symbol.dispose]()
 })
 
 for (const block of shellBlocks.filter((block) => reasonOf(block) === undefined)) {
-  testWith({ programs })(`${block.page}:${block.line} does what it says`, () => {
+  testWith(needs)(`${block.page}:${block.line} does what it says`, () => {
     const output = host.run(block.text)
     if (!block.text.includes('/v1/status')) return
     expect(output).toContain('"state":')
@@ -42,7 +50,7 @@ for (const [title, blocks] of Map.groupBy(unrun, (block) => `${block.page} [${re
   test.skip(title.replace(' [', `, line ${lines}, does what it says [`), () => {})
 }
 
-testWith({ programs })('docs/operations.md names every metric of reeve itself', () => {
+testWith(needs)('docs/operations.md names every metric of reeve itself', () => {
   const names = new Set(
     [
       ...host

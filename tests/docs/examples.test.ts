@@ -10,11 +10,15 @@ import {
   writeFileSync,
 } from 'node:fs'
 import { dirname, join } from 'node:path'
+import { landlockAbi } from '../../agent/worker/landlock.ts'
 import { reeveBinary } from '../kit/binary.ts'
+import { testWith } from '../kit/needs.ts'
 import { temporaryDirectory } from '../kit/plugin.ts'
 import { blocksOf, CHECKOUT, fileOf } from './markdown.ts'
 
 setDefaultTimeout(120_000)
+
+const needs = { reason: landlockAbi() === 0 ? 'no Landlock: no job would run' : undefined }
 
 function run(command: string[], cwd: string, env: Record<string, string> = {}) {
   const result = Bun.spawnSync(command, { cwd, env: { ...process.env, ...env } })
@@ -31,59 +35,62 @@ function linkLibraries(directory: string): void {
   }
 }
 
-test('CONTRIBUTING.md: the plugin of ten minutes compiles, passes its tests and runs in its jail', () => {
-  using copy = temporaryDirectory('reeve-tutorial')
-  const at = (path: string) => join(copy.path, path)
-  for (const path of ['agent', 'plugins', 'packaging', 'tests/kit', 'package.json', 'tsconfig.json']) {
-    cpSync(join(CHECKOUT, path), at(path), { recursive: true })
-  }
-  linkLibraries(copy.path)
-  for (const block of blocksOf('CONTRIBUTING.md')) {
-    const path = fileOf(block)
-    if (path) {
-      mkdirSync(dirname(at(path)), { recursive: true })
-      writeFileSync(at(path), block.text)
+testWith(needs)(
+  'CONTRIBUTING.md: the plugin of ten minutes compiles, passes its tests and runs in its jail',
+  () => {
+    using copy = temporaryDirectory('reeve-tutorial')
+    const at = (path: string) => join(copy.path, path)
+    for (const path of ['agent', 'plugins', 'packaging', 'tests/kit', 'package.json', 'tsconfig.json']) {
+      cpSync(join(CHECKOUT, path), at(path), { recursive: true })
     }
-    const registry = /^line=(\S+)$/.exec(block.note)?.[1]
-    if (registry) {
-      const text = readFileSync(at(registry), 'utf8')
-      const opening = /^const plugins: .* = \{\n/m
-      expect(text).toMatch(opening)
-      writeFileSync(
-        at(registry),
-        text.replace(opening, (line) => line + block.text),
-      )
+    linkLibraries(copy.path)
+    for (const block of blocksOf('CONTRIBUTING.md')) {
+      const path = fileOf(block)
+      if (path) {
+        mkdirSync(dirname(at(path)), { recursive: true })
+        writeFileSync(at(path), block.text)
+      }
+      const registry = /^line=(\S+)$/.exec(block.note)?.[1]
+      if (registry) {
+        const text = readFileSync(at(registry), 'utf8')
+        const opening = /^const plugins: .* = \{\n/m
+        expect(text).toMatch(opening)
+        writeFileSync(
+          at(registry),
+          text.replace(opening, (line) => line + block.text),
+        )
+      }
     }
-  }
 
-  const include = ['plugins/stale-files', 'plugins/index.ts', 'tests/plugins/stale-files', 'agent/*.d.ts']
-  writeFileSync(at('tutorial.json'), JSON.stringify({ extends: './tsconfig.json', include }))
-  const tsc = [process.execPath, 'run', '--bun', 'tsc', '--noEmit', '--project', 'tutorial.json']
-  expect(run(tsc, copy.path).output).toBe('')
-  const tests = run([process.execPath, 'test', './tests/plugins/stale-files'], copy.path)
-  expect(tests.output).toContain(' 0 fail')
-  expect(tests.exitCode).toBe(0)
+    const include = ['plugins/stale-files', 'plugins/index.ts', 'tests/plugins/stale-files', 'agent/*.d.ts']
+    writeFileSync(at('tutorial.json'), JSON.stringify({ extends: './tsconfig.json', include }))
+    const tsc = [process.execPath, 'run', '--bun', 'tsc', '--noEmit', '--project', 'tutorial.json']
+    expect(run(tsc, copy.path).output).toBe('')
+    const tests = run([process.execPath, 'test', './tests/plugins/stale-files'], copy.path)
+    expect(tests.output).toContain(' 0 fail')
+    expect(tests.exitCode).toBe(0)
 
-  using host = temporaryDirectory('reeve-tutorial-host')
-  const uploads = join(host.path, 'uploads')
-  mkdirSync(uploads)
-  writeFileSync(join(uploads, 'old'), '')
-  utimesSync(join(uploads, 'old'), 0, 0)
-  const sample = readFileSync(at('plugins/stale-files/sample.yaml'), 'utf8')
-  const config = join(host.path, 'reeve.yaml')
-  writeFileSync(
-    config,
-    `stateDir: ${host.path}/state\njobs:\n${sample.replace('/srv/uploads/incoming', uploads).replace(/^/gm, '  ')}`,
-    { mode: 0o600 },
-  )
-  const job = run([process.execPath, 'agent/main.ts', 'run', 'uploads', '--json'], copy.path, {
-    REEVE_CONFIG: config,
-  })
-  expect(JSON.parse(job.stdout)).toMatchObject([{ job: 'uploads', outcome: 'clean' }])
-  expect(run(['ls', uploads], '/').output).toBe('')
-})
+    using host = temporaryDirectory('reeve-tutorial-host')
+    const uploads = join(host.path, 'uploads')
+    mkdirSync(uploads)
+    writeFileSync(join(uploads, 'old'), '')
+    utimesSync(join(uploads, 'old'), 0, 0)
+    const sample = readFileSync(at('plugins/stale-files/sample.yaml'), 'utf8')
+    const config = join(host.path, 'reeve.yaml')
+    writeFileSync(
+      config,
+      `stateDir: ${host.path}/state\njobs:\n${sample.replace('/srv/uploads/incoming', uploads).replace(/^/gm, '  ')}`,
+      { mode: 0o600 },
+    )
+    const job = run([process.execPath, 'agent/main.ts', 'run', 'uploads', '--json'], copy.path, {
+      REEVE_CONFIG: config,
+    })
+    expect(JSON.parse(job.stdout)).toMatchObject([{ job: 'uploads', outcome: 'clean' }])
+    expect(run(['ls', uploads], '/').output).toBe('')
+  },
+)
 
-test('docs/plugins.md: the external plugin is refused without its grant, and runs with it', () => {
+testWith(needs)('docs/plugins.md: the external plugin is refused without its grant, and runs with it', () => {
   using host = temporaryDirectory('reeve-external')
   const at = (path: string) => join(host.path, path)
   const files = new Map(blocksOf('docs/plugins.md').flatMap((block) => [[fileOf(block) ?? '', block.text]]))

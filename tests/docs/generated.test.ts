@@ -27,7 +27,7 @@ test.each(schemas)('every setting of %s is described', (_name, schema) => {
 describe('listSettings()', () => {
   test('names fields of the contract, defaults, and what is required', () => {
     const schema = z.strictObject({
-      path: absolutePath.describe('Where'),
+      path: absolutePath.refine((path) => path !== '/').describe('Where'),
       ages: z.array(duration).default([]).describe('How old'),
       every: duration.prefault('5m').describe('How often'),
       grace: duration.default(90_000).describe('How patient'),
