@@ -4,6 +4,7 @@ import { UserError } from '../lib/errors.ts'
 import { nearest } from '../lib/nearest.ts'
 import { isLoopback, parseHostPort } from './address.ts'
 import { scheduleError } from './cron.ts'
+import { readConfigFiles } from './files.ts'
 import { formatProblems, type Problem, problemAt, problemsOf } from './problem.ts'
 import { type Config, configSchema } from './schema.ts'
 import { findSecrets } from './secret-scan.ts'
@@ -34,8 +35,12 @@ export class ConfigError extends UserError {
  * Reads and checks the configuration with its conf.d: all problems at once, each with its place. Jobs of
  * plugins that are not in the registry are left to whoever knows the external ones.
  */
-export async function loadConfig(path: string, plugins: PluginSource): Promise<LoadedConfig> {
-  const source = readSource(path)
+export async function loadConfig(
+  path: string,
+  plugins: PluginSource,
+  files = readConfigFiles(path),
+): Promise<LoadedConfig> {
+  const source = readSource(files)
   const registry = await plugins.load(pluginNames(source))
   const problems = [...source.problems, ...secretProblems(source)]
   const parsed = configSchema.safeParse(source.value)

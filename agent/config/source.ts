@@ -1,10 +1,8 @@
-import { closeSync, constants, fstatSync, openSync, readdirSync, readFileSync, type Stats } from 'node:fs'
-import { dirname, join } from 'node:path'
 import { type Document, isAlias, isMap, isScalar, isSeq, LineCounter, parseDocument } from 'yaml'
-import { errnoOf, UserError } from '../lib/errors.ts'
+import { UserError } from '../lib/errors.ts'
+import type { ConfigFiles } from './files.ts'
 import type { Problem } from './problem.ts'
 
-const MAX_FILE_BYTES = 4 * 1024 * 1024
 const MAX_NODES = 200_000
 
 export interface Position {
@@ -26,78 +24,20 @@ export interface Source {
 }
 
 /**
- * Reads the main file and, beside it, conf.d/*.yaml in byte order. Maps are joined, lists are appended, and
- * a setting that stands in two files is a problem. Throws UserError when the main file cannot be read.
+ * Joins the files of a configuration: maps are joined, lists are appended, and a setting that stands in two
+ * files is a problem.
  */
-export function readSource(path: string): Source {
+export function readSource({ path, files, problems }: ConfigFiles): Source {
   const positions = new Map<string, Position>()
   const source: Source = {
     value: {},
-    files: [],
+    files: files.map((file) => file.path),
     documents: [],
-    problems: [],
+    problems: [...problems],
     locate: (keys) => locate(positions, keys, path),
   }
-  for (const file of [path, ...included(path)]) {
-    const text = readConfigFile(file, source.problems)
-    if (text === undefined) continue
-    source.files.push(file)
-    readDocument(file, text, source, positions)
-  }
+  for (const { path: file, text } of files) readDocument(file, text, source, positions)
   return source
-}
-
-function included(path: string): string[] {
-  const directory = join(dirname(path), 'conf.d')
-  try {
-    return readdirSync(directory)
-      .filter((name) => /\.ya?ml$/.test(name) && !name.startsWith('.'))
-      .sort()
-      .map((name) => join(directory, name))
-  } catch (error) {
-    if (errnoOf(error) === 'ENOENT' || errnoOf(error) === 'ENOTDIR') return []
-    throw new UserError(`Cannot read the directory "${directory}": ${errnoOf(error) ?? String(error)}`)
-  }
-}
-
-function readConfigFile(path: string, problems: Problem[]): string | undefined {
-  let descriptor: number
-  try {
-    descriptor = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK)
-  } catch (error) {
-    const code = errnoOf(error)
-    const reason =
-      code === 'ENOENT'
-        ? 'there is no such file; "reeve init" writes one'
-        : code === 'EACCES'
-          ? 'permission denied'
-          : String(error)
-    throw new UserError(`Cannot read the configuration "${path}": ${reason}`)
-  }
-  try {
-    const stat = fstatSync(descriptor)
-    const unsafe = describeUnsafe(path, stat)
-    if (unsafe) {
-      problems.push({ file: path, line: 0, column: 0, keyPath: '', message: unsafe })
-      return undefined
-    }
-    return readFileSync(descriptor, 'utf8')
-  } finally {
-    closeSync(descriptor)
-  }
-}
-
-/** Who can write the configuration decides what reeve runs; who can read it learns what it guards. */
-function describeUnsafe(path: string, stat: Stats): string | undefined {
-  const mode = (stat.mode & 0o7777).toString(8).padStart(4, '0')
-  if (!stat.isFile()) return 'it is no regular file'
-  if (stat.size > MAX_FILE_BYTES) return `it is larger than ${MAX_FILE_BYTES} bytes`
-  if (stat.uid !== 0 && stat.uid !== (process.getuid?.() ?? 0)) {
-    return `it belongs to user id ${stat.uid}, wanted root or the user that reeve runs as`
-  }
-  if (stat.mode & 0o022) return `others can write it (mode ${mode}); run: chmod go-w ${path}`
-  if (stat.mode & 0o004) return `everyone can read it (mode ${mode}); run: chmod o-rwx ${path}`
-  return undefined
 }
 
 function readDocument(file: string, text: string, source: Source, positions: Map<string, Position>): void {
