@@ -1,5 +1,6 @@
 import { PERMISSION_KEYS, type Permissions } from '../contract/permissions.ts'
-import { isWithin } from '../lib/path.ts'
+import { expandBraces } from '../lib/glob.ts'
+import { isNormalPath, isWithin } from '../lib/path.ts'
 
 /**
  * What `asked` has that `granted` does not cover, as "read /etc/shadow". A granted directory covers what
@@ -22,5 +23,6 @@ function coversOne(
   if (Array.isArray(given) || Array.isArray(wanted)) return JSON.stringify(given) === JSON.stringify(wanted)
   if (given === wanted) return true
   const isPath = ['list', 'read', 'write', 'attributes'].includes(key)
-  return isPath && !/(^|\/)\.\.(\/|$)/.test(wanted) && isWithin(given, wanted)
+  // "/srv/{..,a}" says its ".." only when it is expanded.
+  return isPath && expandBraces(wanted).every((path) => isNormalPath(path) && isWithin(given, path))
 }

@@ -3,9 +3,10 @@ import { dirname } from 'node:path'
 import type { Permissions } from '../contract/permissions.ts'
 import { globEntries } from '../host/glob.ts'
 import { architecture, NUMBERS, processControl, systemCall } from '../host/libc.ts'
-import { globBase, isGlob } from '../lib/path.ts'
+import { globBase, isGlob, isNormalPath } from '../lib/path.ts'
 import { capabilitySet, keepCapabilities } from './capabilities.ts'
 import { adoptOrphans } from './descendants.ts'
+import { followLinks } from './follow-links.ts'
 import { type LandlockRules, landlockAbi, restrictSelf } from './landlock.ts'
 import type { JailRequest } from './protocol.ts'
 import { buildExecutionFilter, buildFilter, installFilter } from './seccomp.ts'
@@ -67,11 +68,11 @@ function check(what: string, result: number): void {
 function landlockRules(request: JailRequest): LandlockRules {
   const { permissions, root } = request
   const real = (path: string) => (root === '/' ? path : `${root}${path === '/' ? '' : path}`)
-  const expand = (paths: string[] = []) => paths.flatMap((path) => expandPattern(root, path)).map(real)
+  const expand = (patterns: string[] = []) => patterns.flatMap((pattern) => grantedPaths(pattern, request))
   const programs = (permissions.run ?? []).map(([program]) => program)
   const net = permissions.net ?? []
   return {
-    list: [...expand(permissions.list), ...bases(permissions).map(real)],
+    list: [...expand(permissions.list), ...expand(bases(permissions))],
     read: [
       ...expand(permissions.read),
       ...RUNTIME_FILES,
@@ -88,6 +89,24 @@ function landlockRules(request: JailRequest): LandlockRules {
     connectPorts: net.flatMap(portOf),
     signals: (permissions.capabilities ?? []).includes('CAP_KILL'),
   }
+}
+
+/**
+ * What a granted pattern stands for now, without links: whoever can make a link in a granted directory must
+ * not be able to widen the grant. Links of root and of reeve's own user are followed; on a path of an external
+ * plugin none is, since such a plugin may have made it.
+ */
+function grantedPaths(pattern: string, { root, pluginFile }: JailRequest): string[] {
+  const trusts = (uid: number) => pluginFile === null && (uid === 0 || uid === process.geteuid?.())
+  return expandPattern(root, pattern).flatMap((path) => {
+    if (!isNormalPath(path)) {
+      throw new Error(`Cannot grant "${path}": it is no absolute path, or one with "." or ".."`)
+    }
+    const place = followLinks(root === '/' ? path : `${root}${path}`, trusts)
+    if (place !== undefined) return [place]
+    if (pluginFile === null || isGlob(pattern)) return []
+    throw new Error(`Cannot grant "${path}" to an external plugin: there is a symbolic link in it`)
+  })
 }
 
 /** What any process of this runtime reads while it lives. */
