@@ -1,5 +1,6 @@
 import { ConfigError, type LoadedConfig, loadConfig, unknownPlugin } from './config/load.ts'
 import { type Problem, problemAt } from './config/problem.ts'
+import type { ConfigFiles } from './config/files.ts'
 import type { Config, JobConfig } from './config/schema.ts'
 import type { Permissions } from './contract/permissions.ts'
 import type { PluginSource } from './contract/plugin.ts'
@@ -7,23 +8,23 @@ import { ungranted } from './engine/grant.ts'
 import type { Job } from './engine/job.ts'
 import { sha256 } from './lib/digest.ts'
 import { parseDuration } from './lib/duration.ts'
+import { nearest } from './lib/nearest.ts'
+import type { CompiledSetup, Describe } from './setup.ts'
+import { fileDigest } from './setup-cache.ts'
 import type { PluginDescription } from './worker/external.ts'
 
-export interface Setup {
-  loaded: LoadedConfig
-  config: Config
-  jobs: Job[]
-}
-
-/** Asks a jailed worker what an external plugin is and what its jobs want. Rejects when it is no plugin. */
-export type Describe = (file: string, configs: Record<string, unknown>) => Promise<PluginDescription>
-
 /** Configuration, plugins and grants put together. Throws ConfigError with every problem. */
-export async function loadSetup(path: string, plugins: PluginSource, describe: Describe): Promise<Setup> {
-  const loaded = await loadConfig(path, plugins)
+export async function compileSetup(
+  files: ConfigFiles,
+  plugins: PluginSource,
+  describe: Describe,
+): Promise<CompiledSetup> {
+  const loaded = await loadConfig(files.path, plugins, files)
   const { config, registry } = loaded
   const problems: Problem[] = []
+  const pluginFiles = Object.fromEntries(config.plugins.paths.map((file) => [file, fileDigest(file)]))
   const external = await describeExternal(loaded, plugins, describe, problems)
+  const unloaded = problems.length
   const jobs = Object.entries(config.jobs).flatMap(([name, job]): Job[] => {
     const built = registry.get(job.plugin)
     if (built) {
@@ -39,7 +40,10 @@ export async function loadSetup(path: string, plugins: PluginSource, describe: D
     const found = external.get(job.plugin)
     const asked = found?.description.jobs[name]
     if (!found || !asked) {
-      problems.push(problemAt(loaded.source, ['jobs', name, 'plugin'], unknownPlugin(job.plugin, plugins)))
+      // It may be in the file that could not be loaded: that is the problem then.
+      if (unloaded === 0 || nearest(job.plugin, plugins.names)) {
+        problems.push(problemAt(loaded.source, ['jobs', name, 'plugin'], unknownPlugin(job.plugin, plugins)))
+      }
       return []
     }
     if ('error' in asked) {
@@ -55,8 +59,8 @@ export async function loadSetup(path: string, plugins: PluginSource, describe: D
     }
     return [assemble(name, job, config, plugin, description.defaults, asked, refusal(asked, job))]
   })
-  if (problems.length > 0) throw new ConfigError(problems, path)
-  return { loaded, config, jobs }
+  if (problems.length > 0) throw new ConfigError(problems, files.path)
+  return { config, jobs, files: loaded.files, digest: loaded.digest, pluginFiles }
 }
 
 async function describeExternal(

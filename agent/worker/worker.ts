@@ -124,6 +124,8 @@ function secretOf(request: WorkRequest, reference: string): string {
 
 /** Keeps a report within what the daemon accepts; what is cut off is told as blind, never dropped in silence. */
 function bounded(report: Report): Report {
+  // External plugins are not held to the type.
+  if (!Array.isArray(report?.findings)) throw new Error('Cannot use the report: it has no list of findings')
   if (report.memory !== undefined && JSON.stringify(report.memory).length > MAX_MEMORY_BYTES) {
     throw new Error(`Cannot keep the memory of this run: it is larger than ${MAX_MEMORY_BYTES} bytes`)
   }
