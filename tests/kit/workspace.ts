@@ -69,6 +69,11 @@ export class Workspace implements AsyncDisposable {
     return path
   }
 
+  /** A command as a shell takes it. */
+  command(args: string): string {
+    return `'${binary()}' ${args} --config '${this.config}'`
+  }
+
   /** Runs one command to its end. */
   async reeve(args: string[], options: StartOptions = {}): Promise<Result> {
     const child = this.spawn(args, options)
@@ -77,8 +82,13 @@ export class Workspace implements AsyncDisposable {
   }
 
   /** Starts a command; the caller waits for its end. */
-  spawn(args: string[], { env = {}, wrap = [], stdin }: StartOptions = {}) {
-    return Bun.spawn([...wrap, binary(), ...args, '--config', this.config], {
+  spawn(args: string[], options: StartOptions = {}) {
+    return this.start([binary(), ...args, '--config', this.config], options)
+  }
+
+  /** Starts any program, with the environment that a command has. */
+  start(command: string[], { env = {}, wrap = [], stdin }: StartOptions = {}) {
+    return Bun.spawn([...wrap, ...command], {
       stdin: stdin === undefined ? 'ignore' : Buffer.from(stdin),
       stdout: 'pipe',
       stderr: 'pipe',

@@ -33,6 +33,15 @@ export interface BootOptions {
   mounts?: Record<string, string>
 }
 
+/** What supervise.sh does first; a container often may not. */
+const PROBE = `
+  mount -t tmpfs none /run
+  mkdir /run/lower /run/upper /run/work
+  mount -t overlay -o lowerdir=/run/lower,upperdir=/run/upper,workdir=/run/work overlay /run/lower
+  mount -t cgroup2 cgroup2 /mnt
+  mkdir /mnt/reeve-probe-$$
+  rmdir /mnt/reeve-probe-$$`
+
 /** Why no such host can be booted on this machine, or undefined when it can. Builds the root the first time. */
 export function whyNoSystemdHost(): string | undefined {
   if (process.getuid?.() !== 0) return 'booting a test host needs root'
@@ -40,6 +49,9 @@ export function whyNoSystemdHost(): string | undefined {
     if (!Bun.which(program)) return `${program} is not installed`
   }
   if (!readFileSync('/proc/filesystems', 'utf8').includes('overlay')) return 'the kernel has no overlayfs'
+  const probe = Bun.spawnSync(['unshare', '--mount', '--propagation', 'private', 'sh', '-ec', PROBE])
+  if (probe.exitCode !== 0)
+    return `no mounts and control groups of its own: ${probe.stderr.toString().trim()}`
   try {
     rootDirectory()
     return undefined
