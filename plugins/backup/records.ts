@@ -17,6 +17,8 @@ const recordSchema = z.strictObject({
   provenAt: z.iso.datetime().nullable(),
   /** Why it could not be proven. */
   failure: z.string().nullable(),
+  /** It is not kept any longer: its object is removed next, and then this record. */
+  isLeaving: z.boolean(),
   /** Fingerprints. */
   recipients: z.array(z.string()),
   hasPassphrase: z.boolean(),
@@ -80,7 +82,10 @@ export class Records {
 
   save(): void {
     const text = JSON.stringify({ version: 1, owner: this.owner, backups: this.all })
-    this.state.writeFile(this.path, `${text}\n`, { replace: true })
+    // Always the same name, so that what a run that died left does not stay.
+    const temporaryPath = `${this.path}.new`
+    if (this.state.stat(temporaryPath)) this.state.remove(temporaryPath)
+    this.state.writeFile(this.path, `${text}\n`, { replace: true, temporaryPath })
   }
 
   add(record: BackupRecord): void {
@@ -97,5 +102,5 @@ export class Records {
 }
 
 export function isProven(record: BackupRecord): record is ProvenRecord {
-  return record.provenAt !== null && record.stored !== null && record.summary !== null
+  return !record.isLeaving && record.provenAt !== null && record.stored !== null && record.summary !== null
 }

@@ -22,6 +22,7 @@ function record(
     stored: { bytes: 1000, sha256: 'a'.repeat(64), mtimeMs: 1 },
     provenAt: hoursAgo(1),
     failure: null,
+    isLeaving: false,
     recipients: [],
     hasPassphrase: true,
     durationMs: 1000,
@@ -150,6 +151,15 @@ test.each<[string, Observation]>([
     seen({
       records: [
         { record: record({ name: 'a', provenAt: null }), object: 'missing' },
+        { record: record(), object: 'whole' },
+      ],
+    }),
+  ],
+  [
+    'one that retention was about to remove',
+    seen({
+      records: [
+        { record: record({ name: 'a', isLeaving: true }), object: 'missing' },
         { record: record(), object: 'whole' },
       ],
     }),
