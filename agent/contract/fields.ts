@@ -2,6 +2,7 @@ import { z } from 'zod'
 import { parseBytes } from '../lib/bytes.ts'
 import { parseDuration } from '../lib/duration.ts'
 import { isNormalPath } from '../lib/path.ts'
+import { SECRET_REFERENCE } from '../lib/secret-names.ts'
 
 /** A duration such as "90d" or "1h30m"; its output is milliseconds. */
 export const duration = z.string().transform((text, context) => {
@@ -32,8 +33,6 @@ export const fileMode = z.string().transform((text, context) => {
 })
 
 /** Where a secret is to be found, never the secret itself. */
-export const secretReference = z
-  .string()
-  .regex(/^(env:[A-Za-z_][A-Za-z0-9_]*|file:\/.+|credential:[A-Za-z0-9_.-]+)$/, {
-    message: 'wanted a reference: env:NAME, file:/path or credential:NAME',
-  })
+export const secretReference = z.string().regex(SECRET_REFERENCE, {
+  message: 'wanted a reference: env:NAME, file:/path or credential:NAME',
+})
