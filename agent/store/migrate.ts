@@ -24,8 +24,18 @@ export function migrate(sqlite: Database, path: string): void {
   }
 }
 
+/** For one who may only read: throws UserError unless the database is of this very version. */
+export function assertCurrent(sqlite: Database, path: string): void {
+  const version = versionOf(sqlite, path)
+  if (version === migrations.length) return
+  throw new UserError(
+    `Cannot read the database "${path}": it was written by an older reeve (version ${version}, this one reads ` +
+      `${migrations.length}). The service brings it up to date at its start: systemctl restart reeve`,
+  )
+}
+
 /** How many migrations a database has seen. Throws UserError when that is more than this reeve has. */
-export function versionOf(sqlite: Database, path: string): number {
+function versionOf(sqlite: Database, path: string): number {
   const version = sqlite.query<{ user_version: number }, []>('PRAGMA user_version').get()?.user_version ?? 0
   if (version <= migrations.length) return version
   throw new UserError(
