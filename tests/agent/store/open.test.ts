@@ -2,7 +2,6 @@ import { Database } from 'bun:sqlite'
 import { expect, test } from 'bun:test'
 import { existsSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { migrate } from '../../../agent/store/migrate.ts'
 import { openStore, openStoreForReading } from '../../../agent/store/open.ts'
 import { temporaryDirectory } from '../../kit/plugin.ts'
 
@@ -116,32 +115,3 @@ for (const [name, prepare, message] of [
     expect(() => openStore(path)).toThrow(message)
   })
 }
-
-test('migrate() leaves a database as it was when a step fails', () => {
-  const database = new Database(':memory:')
-  // In the way of the first migration, which by then has made other tables.
-  database.run('CREATE TABLE tokens (mine)')
-  expect(() => migrate(database, 'x')).toThrow('Cannot migrate the database "x"')
-  const names = database.query("SELECT name FROM sqlite_master WHERE type = 'table'").all()
-  expect(names).toEqual([{ name: 'tokens' }])
-  expect(database.query('PRAGMA user_version').get()).toEqual({ user_version: 0 })
-})
-
-test('the tables are those that the queries are made for', async () => {
-  const database = new Database(':memory:')
-  migrate(database, 'x')
-  const schema = await import('../../../agent/store/schema.ts')
-  const { getTableConfig } = await import('drizzle-orm/sqlite-core')
-  const { is } = await import('drizzle-orm')
-  const { SQLiteTable } = await import('drizzle-orm/sqlite-core')
-  const tables = Object.values(schema).filter((item) => is(item, SQLiteTable))
-  expect(tables.length).toBeGreaterThan(5)
-  for (const table of tables) {
-    const { name, columns } = getTableConfig(table)
-    const there = database.query<{ name: string; notnull: number }, []>(`PRAGMA table_info(${name})`).all()
-    expect([name, there.map((column) => column.name).toSorted()]).toEqual([
-      name,
-      columns.map((column) => column.name).toSorted(),
-    ])
-  }
-})

@@ -1,8 +1,4 @@
 import { expect, test } from 'bun:test'
-import { join } from 'node:path'
-import type { Finding } from '../../../agent/contract/report.ts'
-import { openStore } from '../../../agent/store/open.ts'
-import { prune } from '../../../agent/store/prune.ts'
 import {
   beginRun,
   closeInterrupted,
@@ -15,21 +11,7 @@ import {
   recordUnstarted,
 } from '../../../agent/store/record.ts'
 import { findings, runs } from '../../../agent/store/schema.ts'
-import { temporaryDirectory } from '../../kit/plugin.ts'
-
-const DAY = 86_400_000
-const NOW = Date.parse('2026-03-10T12:00:00Z')
-
-function openTestStore() {
-  const directory = temporaryDirectory()
-  const store = openStore(join(directory.path, 'reeve.db'))
-  const rows = (sql: string) => store.sqlite.query<Record<string, unknown>, []>(sql).all()
-  const dispose = () => {
-    store.close()
-    directory[Symbol.dispose]()
-  }
-  return { store, rows, [Symbol.dispose]: dispose }
-}
+import { NOW, openTestStore, seen } from './kit.ts'
 
 const newRun = (job: string, startedAt = NOW) => ({
   job,
@@ -62,16 +44,6 @@ function finished(id: number, job: string, more: Partial<FinishedRun> = {}): Fin
     ...more,
   }
 }
-
-const finding = (subject: string): Finding => ({ rule: 'wrong', subject, severity: 'warning', summary: 'x' })
-const seen = (subject: string, more = {}) => ({
-  finding: finding(subject),
-  fingerprint: `f${subject}`,
-  known: null,
-  transition: 'opened' as const,
-  waiver: null,
-  ...more,
-})
 
 test('beginRun() writes what is true when reeve dies at once', () => {
   using host = openTestStore()
@@ -222,49 +194,4 @@ test('forgetJobs() closes what belongs to removed jobs, and nothing else', () =>
   expect(memoryOf(store, 'gone')).toBe('remembered')
   forgetJobs(store, [], NOW + 2)
   expect(host.rows("SELECT job FROM findings WHERE state = 'open'")).toEqual([])
-})
-
-test('prune() removes what is older than the retention, but never what the state of a job is read from', () => {
-  using host = openTestStore()
-  const { store } = host
-  const run = (job: string, ageDays: number, outcome: string) =>
-    store.sqlite.run(
-      `INSERT INTO runs (job, plugin, trigger, mode, outcome, started_at, config_digest, version) VALUES (?, 'p', 'timer', 'observe', ?, ?, '', '')`,
-      [job, outcome, NOW - ageDays * DAY],
-    )
-  run('often', 300, 'clean')
-  run('often', 200, 'clean')
-  run('often', 1, 'clean')
-  run('rarely', 300, 'clean')
-  run('rarely', 250, 'findings')
-  run('rarely', 200, 'missed')
-  run('rarely', 190, 'skipped')
-  const resolved = (subject: string, ageDays: number) => {
-    const at = NOW - ageDays * DAY
-    recordFindings(store, { job: 'often', plugin: 'p', runId: null, at }, [seen(subject)], [])
-    recordFindings(
-      store,
-      { job: 'often', plugin: 'p', runId: null, at },
-      [],
-      knownFindings(store, 'often').filter((row) => row.subject === subject),
-    )
-  }
-  resolved('/old', 400)
-  resolved('/new', 10)
-  recordFindings(store, { job: 'often', plugin: 'p', runId: null, at: NOW - 900 * DAY }, [seen('/open')], [])
-  prune(store, { runs: 180 * DAY, findings: 365 * DAY }, NOW)
-  expect(host.rows('SELECT job, outcome FROM runs ORDER BY id')).toEqual([
-    { job: 'often', outcome: 'clean' },
-    { job: 'rarely', outcome: 'findings' },
-    { job: 'rarely', outcome: 'skipped' },
-  ])
-  expect(host.rows('SELECT subject FROM findings ORDER BY id')).toEqual([
-    { subject: '/new' },
-    { subject: '/open' },
-  ])
-  // The events of a finding go with it.
-  expect(host.rows('SELECT DISTINCT finding_id FROM finding_events ORDER BY 1')).toEqual([
-    { finding_id: 2 },
-    { finding_id: 3 },
-  ])
 })
