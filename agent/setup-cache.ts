@@ -40,17 +40,17 @@ export function fileDigest(path: string): string {
 export function setupKey({ path, files }: ConfigFiles, env = process.env): string | undefined {
   if (selfCommand().length > 1) return undefined
   // What runs, not what has been put into its place meanwhile.
-  const { dev, ino, size, mtimeNs } = statSync('/proc/self/exe', { bigint: true })
-  const program = [version, dev, ino, size, mtimeNs].map(String)
+  const { dev, ino, size, mtimeMs } = statSync('/proc/self/exe')
+  const program = [version, dev, ino, size, mtimeMs]
   return sha256(JSON.stringify([program, path, files, env.TZ ?? null, hostTimezone()]))
 }
 
 /** The time zone of the host, without asking for its name: that takes longer than the rest of a start. */
-function hostTimezone(): string[] {
+function hostTimezone(): unknown[] {
   const path = '/etc/localtime'
-  const stat = lstatSync(path, { bigint: true, throwIfNoEntry: false })
+  const stat = lstatSync(path, { throwIfNoEntry: false })
   if (!stat) return []
-  return stat.isSymbolicLink() ? [readlinkSync(path)] : [stat.ino, stat.size, stat.mtimeNs].map(String)
+  return stat.isSymbolicLink() ? [readlinkSync(path)] : [stat.ino, stat.size, stat.mtimeMs]
 }
 
 /** What was kept for the key; undefined when there is nothing, or anything about it is not as it was written. */
