@@ -23,10 +23,8 @@ export function openDatabase(path: string): Database {
     }
     if (isNew) chmodSync(path, 0o600)
     // FULL: a run that was reported as finished is still there after a power cut.
-    sqlite.run('PRAGMA synchronous = FULL')
-    sqlite.run('PRAGMA foreign_keys = ON')
-    sqlite.run('PRAGMA journal_size_limit = 16777216')
-    sqlite.run('PRAGMA cache_size = -2048')
+    sqlite.run(`PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON;
+      PRAGMA journal_size_limit = 16777216; PRAGMA cache_size = -2048`)
   } catch (error) {
     throw new UserError(`Cannot open the database "${path}": ${describeError(error)}`, { cause: error })
   }
