@@ -3,6 +3,7 @@ import { existsSync } from 'node:fs'
 import { type BunSQLiteDatabase, drizzle } from 'drizzle-orm/bun-sqlite'
 import { describeError, UserError } from '../lib/errors.ts'
 import { openDatabase } from './database.ts'
+import { assertCurrent } from './migrate.ts'
 import * as schema from './schema.ts'
 
 export type Orm = BunSQLiteDatabase<typeof schema>
@@ -30,8 +31,10 @@ export function openStoreForReading(path: string): Store {
   try {
     const sqlite = new Database(path, { readonly: true, strict: true })
     sqlite.run('PRAGMA busy_timeout = 5000')
+    assertCurrent(sqlite, path)
     return storeOf(sqlite)
   } catch (error) {
+    if (error instanceof UserError) throw error
     throw new UserError(`Cannot open the database "${path}": ${describeError(error)}`, { cause: error })
   }
 }
