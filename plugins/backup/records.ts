@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto'
 import { describeError, type HostWriter, UserError, z } from '../../agent/contract/mod.ts'
+import { summarySchema } from './archive/manifest.ts'
 
 // What this job made, in its private state directory. A record is written before the object and completed after:
 // whatever happens in between, the next run knows what is its own and what may not be counted.
@@ -23,19 +24,7 @@ const recordSchema = z.strictObject({
   recipients: z.array(z.string()),
   hasPassphrase: z.boolean(),
   durationMs: z.number(),
-  summary: z
-    .strictObject({
-      entries: z.number(),
-      contentBytes: z.number(),
-      sha256,
-      problems: z.strictObject({
-        count: z.number(),
-        first: z.array(
-          z.strictObject({ path: z.string(), kind: z.enum(['changed', 'unreadable']), reason: z.string() }),
-        ),
-      }),
-    })
-    .nullable(),
+  summary: summarySchema.nullable(),
 })
 
 const fileSchema = z.strictObject({

@@ -3,6 +3,7 @@ import { cpSync, readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { testWith } from '../kit/needs.ts'
 import { BackupFixture, DAY_MS, PASSPHRASE_REFERENCE, rulesOf } from '../plugins/backup/fixture.ts'
+import { mountTmpfs, unmount, whyNoMount } from '../plugins/backup/mount.ts'
 
 setDefaultTimeout(600_000)
 
@@ -74,73 +75,42 @@ test(`SIGKILL at every ${STRIDE}. step leaves backups that are whole and records
   }
 })
 
-const mountable = canMount() ? undefined : 'cannot mount a file system here'
+const mountable = testWith({ reason: whyNoMount() })
 
-testWith({ root: true, reason: mountable })(
-  'a full disk leaves older backups intact and is not green',
-  async () => {
-    using fixture = new BackupFixture()
-    fixture.write('small', 'small')
-    await fixture.enforce()
-    const kept = fixture.makeDirectory('kept')
-    cpSync(fixture.destination, kept, { recursive: true, preserveTimestamps: true })
-    mount(fixture.destination, '1m')
-    try {
-      cpSync(kept, fixture.destination, { recursive: true, preserveTimestamps: true })
-      const before = readdirSync(fixture.destination)
-      fixture.write('large', crypto.getRandomValues(new Uint8Array(3_000_000)))
-      fixture.now = new Date(fixture.now.getTime() + DAY_MS)
-      await expect(fixture.enforce()).rejects.toThrow('no space left on the device')
-      expect(readdirSync(fixture.destination)).toEqual(before)
-      expect((await fixture.check()).findings.map(({ rule, fixable }) => [rule, fixable])).toEqual([
-        ['backup-due', true],
-      ])
-      expect((await fixture.command('verify')).exitCode).toBe(0)
-    } finally {
-      Bun.spawnSync(['umount', fixture.destination])
-    }
-  },
-)
-
-testWith({ root: true, reason: mountable })(
-  'a full disk stops a restore, and nothing half is left',
-  async () => {
-    using fixture = new BackupFixture()
-    fixture.write('small', 'small')
-    fixture.write('large', crypto.getRandomValues(new Uint8Array(3_000_000)))
-    await fixture.enforce()
-    const to = fixture.makeDirectory('to')
-    mount(to, '1m')
-    try {
-      await expect(fixture.command('restore', { values: { to } })).rejects.toThrow('nothing was restored')
-      expect(readdirSync(to)).toEqual([])
-    } finally {
-      Bun.spawnSync(['umount', to])
-    }
-  },
-)
-
-function mount(directory: string, size: string): void {
-  const result = Bun.spawnSync([
-    'mount',
-    '-t',
-    'tmpfs',
-    '-o',
-    `size=${size},mode=0700`,
-    'reeve-test',
-    directory,
-  ])
-  if (result.exitCode !== 0) throw new Error(`mount: ${result.stderr.toString()}`)
-}
-
-function canMount(): boolean {
-  if (process.getuid?.() !== 0) return false
+mountable('a full disk leaves older backups intact and is not green', async () => {
   using fixture = new BackupFixture()
+  fixture.write('small', 'small')
+  await fixture.enforce()
+  const kept = fixture.makeDirectory('kept')
+  cpSync(fixture.destination, kept, { recursive: true, preserveTimestamps: true })
+  mountTmpfs(fixture.destination)
   try {
-    mount(fixture.destination, '1m')
-  } catch {
-    return false
+    cpSync(kept, fixture.destination, { recursive: true, preserveTimestamps: true })
+    const before = readdirSync(fixture.destination)
+    fixture.write('large', crypto.getRandomValues(new Uint8Array(3_000_000)))
+    fixture.now = new Date(fixture.now.getTime() + DAY_MS)
+    await expect(fixture.enforce()).rejects.toThrow('no space left on the device')
+    expect(readdirSync(fixture.destination)).toEqual(before)
+    expect((await fixture.check()).findings.map(({ rule, fixable }) => [rule, fixable])).toEqual([
+      ['backup-due', true],
+    ])
+    expect((await fixture.command('verify')).exitCode).toBe(0)
+  } finally {
+    unmount(fixture.destination)
   }
-  Bun.spawnSync(['umount', fixture.destination])
-  return true
-}
+})
+
+mountable('a full disk stops a restore, and nothing half is left', async () => {
+  using fixture = new BackupFixture()
+  fixture.write('small', 'small')
+  fixture.write('large', crypto.getRandomValues(new Uint8Array(3_000_000)))
+  await fixture.enforce()
+  const to = fixture.makeDirectory('to')
+  mountTmpfs(to)
+  try {
+    await expect(fixture.command('restore', { values: { to } })).rejects.toThrow('nothing was restored')
+    expect(readdirSync(to)).toEqual([])
+  } finally {
+    unmount(to)
+  }
+})

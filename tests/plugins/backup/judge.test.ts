@@ -59,6 +59,7 @@ function seen(changes: Partial<Observation> = {}): Observation {
     }),
     recipients: { usable: [recipient(undefined)], refused: [] },
     missingSources: [],
+    linkedSources: [],
     destination: { kind: 'ready', mode: 0o700, freeBytes: 1_000_000 },
     records: [{ record: record(), object: 'whole' }],
     ...changes,
@@ -112,6 +113,7 @@ test.each<[keyof typeof rules, Observation, string]>([
   ],
   ['backup-missing', withRecord({}, 'missing'), 'etc-20261123T021500Z.tar.zst.gpg'],
   ['backup-damaged', withRecord({}, 'damaged'), 'etc-20261123T021500Z.tar.zst.gpg'],
+  ['source-is-link', seen({ linkedSources: [{ path: '/var/www', target: '/data/www' }] }), '/var/www'],
   ['source-missing', seen({ missingSources: ['/srv/data'] }), '/srv/data'],
   [
     'recipient-unusable',
@@ -173,6 +175,7 @@ test('judge() goes on telling what the newest backup does not hold', () => {
   const problems = {
     count: 5,
     first: [
+      { path: '/home', kind: 'not-entered' as const, reason: 'another file system is mounted there' },
       { path: '/etc/busy', kind: 'changed' as const, reason: 'it was written to' },
       { path: '/etc/secret', kind: 'unreadable' as const, reason: 'permission denied' },
     ],
@@ -188,6 +191,7 @@ test('judge() goes on telling what the newest backup does not hold', () => {
     ],
   })
   expect(judge(observation).map(({ rule, subject }) => [rule, subject])).toEqual([
+    ['source-not-entered', '/home'],
     ['source-changed', '/etc/busy'],
     ['source-unreadable', '/etc/secret'],
     ['source-unreadable', 'sources'],
