@@ -51,7 +51,7 @@ const cases: [name: string, text: string, problems: (string | RegExp)[]][] = [
     'jobs:\n  a:\n    plugin: command\n    config: { argv: [/bin/true], subjekt: x }\n',
     ['4:34: jobs.a.config.subjekt: unknown key, did you mean "subject"?'],
   ],
-  ['a wrong type', 'jobs: []\n', [/^1:1: jobs: found a list, wanted a map/]],
+  ['a wrong type', 'jobs: []\n', [/^1:1: jobs: found an empty list, wanted a map/]],
   [
     'a wrong value',
     'defaults: { sandbox: alway }\n',
@@ -85,6 +85,18 @@ const cases: [name: string, text: string, problems: (string | RegExp)[]][] = [
     [/^2:3: jobs\.Logs: .*lower-case/],
   ],
   ['a job without a plugin', 'jobs:\n  a: { schedule: "@daily" }\n', [/^2:3: jobs\.a\.plugin: /]],
+  [
+    'one wrong item where a value or a list may stand',
+    'jobs:\n  a: { plugin: credential-age, config: { remindBefore: [30d, 7], credentials: [{ kind: token-file, path: /t }] } }\n',
+    ['2:62: jobs.a.config.remindBefore.1: found 7, wanted a duration such as 90d, 15m or 1h30m'],
+  ],
+  [
+    'neither of two kinds of values',
+    'api: { socket: true }\n',
+    [
+      '1:8: api.socket: found true, wanted an absolute path without ".." and without a trailing slash; or false',
+    ],
+  ],
   [
     'an unknown plugin',
     'jobs:\n  a: { plugin: permision-drift }\n',
