@@ -1,7 +1,7 @@
 import { readConfigFiles } from './config/files.ts'
 import type { PluginSource } from './contract/plugin.ts'
 import type { Describe, Setup } from './setup.ts'
-import { keepSetup, recallSetup, setupKey } from './setup-cache.ts'
+import { keepSetup, recallSetup, runningProgram, setupKey } from './setup-cache.ts'
 
 export interface OpenedSetup extends Setup {
   /** Keeps it for the next start; to be called by whoever has opened the state directory for writing. */
@@ -18,7 +18,8 @@ export async function openSetup(
   describe: Describe,
 ): Promise<OpenedSetup> {
   const files = readConfigFiles(path)
-  const key = files.problems.length === 0 ? setupKey(files) : undefined
+  const program = runningProgram()
+  const key = program && files.problems.length === 0 ? setupKey(program, files) : undefined
   const kept = key && recallSetup(key, files)
   if (kept) return { ...kept, keep: () => {} }
   // Loaded only here: YAML, schemas and plugins are most of the program.

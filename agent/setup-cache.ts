@@ -32,16 +32,19 @@ export function fileDigest(path: string): string {
   }
 }
 
-/**
- * SHA-256 over all that a setup is made of but the files of external plugins: this very program, the
- * configuration, and the time zone that is the default of schedules. Undefined for a program that runs from
- * its sources, of which nothing is kept.
- */
-export function setupKey({ path, files }: ConfigFiles, env = process.env): string | undefined {
+/** What tells this very program from any other; undefined for one that runs from its sources. */
+export function runningProgram(): string | undefined {
   if (selfCommand().length > 1) return undefined
   // What runs, not what has been put into its place meanwhile.
   const { dev, ino, size, mtimeMs } = statSync('/proc/self/exe')
-  const program = [version, dev, ino, size, mtimeMs]
+  return JSON.stringify([version, dev, ino, size, mtimeMs])
+}
+
+/**
+ * SHA-256 over all that a setup is made of but the files of external plugins: the program, the configuration,
+ * and the time zone that is the default of schedules.
+ */
+export function setupKey(program: string, { path, files }: ConfigFiles, env = process.env): string {
   return sha256(JSON.stringify([program, path, files, env.TZ ?? null, hostTimezone()]))
 }
 
@@ -102,8 +105,8 @@ export function keepSetup(key: string, setup: Setup, directory: string): void {
   const { config, jobs, files, digest, pluginDigests } = setup
   const kept: Setup = { config, jobs, files, digest, pluginDigests }
   const body = JSON.stringify(kept)
-  // What JSON cannot say (".inf") is not kept.
-  if (!Bun.deepEquals(JSON.parse(body), kept, true)) return
+  // What JSON cannot say (".inf") is not kept. A member that is undefined is one that is missing.
+  if (!Bun.deepEquals(JSON.parse(body), kept)) return
   const temporary = `${directory}/${FILE}.new`
   try {
     if (lstatSync(directory).uid !== process.geteuid?.()) return
