@@ -11,7 +11,7 @@ import {
   writeSync,
 } from 'node:fs'
 import { dirname, join } from 'node:path'
-import { describeError, errnoOf, UserError } from './lib/errors.ts'
+import { describeError, errnoOf, HostError, UserError } from './lib/errors.ts'
 
 export interface StateDirectory {
   path: string
@@ -59,9 +59,13 @@ export function openStateDirectory(path: string): StateDirectory {
     }
   } catch (error) {
     if (error instanceof UserError) throw error
-    throw new UserError(`Cannot use the state directory "${path}": ${describeError(error)}`, { cause: error })
+    const Refusal = PASSING.includes(errnoOf(error) ?? '') ? HostError : UserError
+    throw new Refusal(`Cannot use the state directory "${path}": ${describeError(error)}`, { cause: error })
   }
 }
+
+/** What may be over when reeve is started again, without anybody having changed its configuration. */
+const PASSING = ['ENOSPC', 'EDQUOT', 'EROFS', 'EIO']
 
 const KEY_BYTES = 32
 

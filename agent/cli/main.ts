@@ -1,5 +1,5 @@
 import type { PluginSource } from '../contract/plugin.ts'
-import { describeError, UserError } from '../lib/errors.ts'
+import { describeError, HostError, UserError } from '../lib/errors.ts'
 import { nearest } from '../lib/nearest.ts'
 import { type CliCommand, EXIT, GLOBAL_OPTIONS, type Option, type OptionValues } from './command.ts'
 import { paint, print, printError } from './print.ts'
@@ -10,9 +10,10 @@ export async function runCli(args: string[], plugins: PluginSource): Promise<num
   try {
     return await dispatch(args, plugins)
   } catch (error) {
-    if (!(error instanceof UserError)) throw error
-    printError(`reeve: ${error.message}`)
-    return EXIT.usage
+    const isDatabase = error instanceof Error && error.name === 'SQLiteError'
+    if (!(error instanceof UserError) && !isDatabase) throw error
+    printError(`reeve: ${isDatabase ? 'The database does not answer: ' : ''}${error.message}`)
+    return isDatabase || error instanceof HostError ? EXIT.failed : EXIT.usage
   }
 }
 

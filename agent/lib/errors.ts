@@ -3,6 +3,9 @@ export class UserError extends Error {
   override readonly name = 'UserError'
 }
 
+/** The host is in the way, perhaps only for now (a full disk): whoever started reeve may try again. */
+export class HostError extends UserError {}
+
 /** A job tried something that it did not declare: the jail or the host layer refused it. */
 export class NotPermittedError extends Error {
   override readonly name = 'NotPermittedError'

@@ -1,12 +1,12 @@
 import { Database } from 'bun:sqlite'
-import { chmodSync, existsSync, mkdirSync } from 'node:fs'
+import { chmodSync, existsSync, mkdirSync, statfsSync } from 'node:fs'
 import { dirname } from 'node:path'
-import { describeError, UserError } from '../lib/errors.ts'
+import { describeError, HostError } from '../lib/errors.ts'
 import { migrate } from './migrate.ts'
 
 /**
  * Opens (and, if needed, makes and migrates) the database. Mode 0600 in a directory of 0700.
- * Throws UserError when it cannot be used: unwritable, damaged, or written by a newer reeve.
+ * Throws HostError when it cannot be used (unwritable, damaged, no room), UserError for one of a newer reeve.
  */
 export function openDatabase(path: string): Database {
   let sqlite: Database
@@ -26,8 +26,25 @@ export function openDatabase(path: string): Database {
     sqlite.run(`PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON;
       PRAGMA journal_size_limit = 16777216; PRAGMA cache_size = -2048`)
   } catch (error) {
-    throw new UserError(`Cannot open the database "${path}": ${describeError(error)}`, { cause: error })
+    throw cannotOpen(path, error)
   }
   migrate(sqlite, path)
   return sqlite
+}
+
+/** SQLite needs a few pages more even to read; without them it only says "disk I/O error". */
+const LEAST_FREE_BYTES = 65_536
+
+export function cannotOpen(path: string, error: unknown): HostError {
+  const reason = isFull(dirname(path)) ? `the disk is full; see df -h ${dirname(path)}` : describeError(error)
+  return new HostError(`Cannot open the database "${path}": ${reason}`, { cause: error })
+}
+
+function isFull(directory: string): boolean {
+  try {
+    const { bavail, bsize } = statfsSync(directory)
+    return bavail * bsize < LEAST_FREE_BYTES
+  } catch {
+    return false // not even there
+  }
 }

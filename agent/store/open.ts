@@ -1,8 +1,8 @@
 import { Database } from 'bun:sqlite'
 import { existsSync } from 'node:fs'
 import { type BunSQLiteDatabase, drizzle } from 'drizzle-orm/bun-sqlite'
-import { describeError, UserError } from '../lib/errors.ts'
-import { openDatabase } from './database.ts'
+import { UserError } from '../lib/errors.ts'
+import { cannotOpen, openDatabase } from './database.ts'
 import { assertCurrent } from './migrate.ts'
 import * as schema from './schema.ts'
 
@@ -35,7 +35,7 @@ export function openStoreForReading(path: string): Store {
     return storeOf(sqlite)
   } catch (error) {
     if (error instanceof UserError) throw error
-    throw new UserError(`Cannot open the database "${path}": ${describeError(error)}`, { cause: error })
+    throw cannotOpen(path, error)
   }
 }
 
