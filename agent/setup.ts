@@ -1,6 +1,6 @@
+import type { ConfigFiles } from './config/files.ts'
 import { ConfigError, type LoadedConfig, loadConfig, unknownPlugin } from './config/load.ts'
 import { type Problem, problemAt } from './config/problem.ts'
-import type { ConfigFiles } from './config/files.ts'
 import type { Config, JobConfig } from './config/schema.ts'
 import type { Permissions } from './contract/permissions.ts'
 import type { PluginSource } from './contract/plugin.ts'

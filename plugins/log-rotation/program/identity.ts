@@ -1,0 +1,44 @@
+import { type SpawnSyncOptions, spawnSync } from 'node:child_process'
+import { readFileSync } from 'node:fs'
+import { homedir } from 'node:os'
+
+/** Does something as another user and group, as far as the files go; scripts keep running as the caller. */
+export function asUser<T>(su: { uid: number; gid: number } | undefined, act: () => T): T {
+  const [uid, gid] = [process.geteuid?.() ?? 0, process.getegid?.() ?? 0]
+  if (!su || (su.uid === uid && su.gid === gid)) return act()
+  process.setegid?.(su.gid)
+  try {
+    process.seteuid?.(su.uid)
+    return act()
+  } finally {
+    process.seteuid?.(uid)
+    process.setegid?.(gid)
+  }
+}
+
+/** Back to who called, for scripts. */
+export function asCaller<T>(act: () => T): T {
+  return asUser({ uid: process.getuid?.() ?? 0, gid: process.getgid?.() ?? 0 }, act)
+}
+
+/** Runs a program with all its ids those that hold now: it cannot get back to the caller's. */
+export function runAsCurrent(file: string, args: string[], options: SpawnSyncOptions) {
+  const [uid, gid] = [process.geteuid?.() ?? 0, process.getegid?.() ?? 0]
+  if (uid === process.getuid?.() && gid === process.getgid?.()) return spawnSync(file, args, options)
+  return asCaller(() => spawnSync(file, args, { ...options, uid, gid }))
+}
+
+/** Numbers of accounts, of the files of the system. */
+export const accounts = {
+  userId: (name: string) => lookUp('/etc/passwd', name),
+  groupId: (name: string) => lookUp('/etc/group', name),
+  home: () => process.env.HOME ?? homedir(),
+}
+
+function lookUp(path: string, name: string): number | undefined {
+  const line = readFileSync(path, 'utf8')
+    .split('\n')
+    .find((text) => text.startsWith(`${name}:`))
+  const id = line?.split(':')[2]
+  return id === undefined ? undefined : Number(id)
+}
