@@ -48,7 +48,7 @@ export function createKeepingOther(path: string, like: FileLike, now: Date, outp
 
 export function setAside(path: string, now: Date, output: Output): void {
   const backup = `${path}-${formatStamp(now)}.backup`
-  output.error(`destination ${path} already exists, renaming to ${backup}`)
+  output.debug(`destination ${path} already exists, renaming to ${backup}`)
   renameSync(path, backup)
 }
 

@@ -6,14 +6,19 @@ import { homedir } from 'node:os'
 export function asUser<T>(su: { uid: number; gid: number } | undefined, act: () => T): T {
   const [uid, gid] = [process.geteuid?.() ?? 0, process.getegid?.() ?? 0]
   if (!su || (su.uid === uid && su.gid === gid)) return act()
-  process.setegid?.(su.gid)
+  switchTo(su.uid, su.gid)
   try {
-    process.seteuid?.(su.uid)
     return act()
   } finally {
-    process.seteuid?.(uid)
-    process.setegid?.(gid)
+    switchTo(uid, gid)
   }
+}
+
+/** Only the caller's user may change the group, so that one comes between. */
+function switchTo(uid: number, gid: number): void {
+  process.seteuid?.(process.getuid?.() ?? 0)
+  process.setegid?.(gid)
+  process.seteuid?.(uid)
 }
 
 /** Back to who called, for scripts. */

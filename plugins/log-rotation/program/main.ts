@@ -23,7 +23,7 @@ const EXIT = { clean: 0, failed: 1, usage: 2, locked: 3 } as const
  * went wrong, 2 bad option, 3 the state file is locked. It runs in the caller's process with the caller's
  * rights and runs the shell scripts of the configuration: unlike a job it is deliberately not jailed.
  */
-export async function logrotate(args: string[]): Promise<number> {
+export async function logrotate(args: string[], show?: (text: string) => void): Promise<number> {
   let options: Options
   try {
     options = parseOptions(args)
@@ -45,7 +45,7 @@ export async function logrotate(args: string[]): Promise<number> {
     process.stderr.write(`${VERSION.split('\n')[0]}\n\n${USAGE}`)
     return EXIT.failed
   }
-  const output = new Output(options.verbose || options.debug)
+  const output = new Output(options.verbose || options.debug, show)
   try {
     return run(options, output)
   } catch (error) {
@@ -70,6 +70,7 @@ function run(options: Options, output: Output): number {
   const now = new Date()
   const how = { forced: options.force, dryRun: options.debug, mailCommand: options.mail, now }
   for (const set of sets) rotateSet(set, state, how, output)
-  if (!options.debug) writeState(options.state, state, now, output)
+  if (!options.debug)
+    writeState(options.state, state, new Set(sets.flatMap(({ files }) => files)), now, output)
   return output.failed ? EXIT.failed : EXIT.clean
 }

@@ -5,7 +5,12 @@ export class Output {
   failed = false
   #file: number | undefined
 
-  constructor(readonly verbose: boolean) {}
+  constructor(
+    readonly verbose: boolean,
+    readonly show: (text: string) => void = (text) => {
+      writeSync(2, text)
+    },
+  ) {}
 
   get fileDescriptor(): number | undefined {
     return this.#file
@@ -35,7 +40,7 @@ export class Output {
   }
 
   #write(text: string, shown: boolean): void {
-    if (shown) writeSync(2, text)
+    if (shown) this.show(text)
     if (this.#file !== undefined) writeSync(this.#file, text)
   }
 }

@@ -44,7 +44,9 @@ export function rotatedNames(log: string, settings: Settings, now: Date): Rotate
 
 function shifted(now: Date, shift: Settings['dateShift']): Date {
   const at = new Date(now)
+  // Noon of the day before, as logrotate has it: a change of the clock cannot make it another day.
   if (shift === 'yesterday') at.setDate(at.getDate() - 1)
+  if (shift === 'yesterday') at.setHours(12)
   if (shift === 'hour-ago') at.setTime(at.getTime() - 3_600_000)
   return at
 }

@@ -13,6 +13,8 @@ export interface NamePlan {
   compress: string[]
   /** One after another, the oldest first. */
   renames: { from: string; to: string }[]
+  /** What is too old is removed before the others move on. */
+  aged: string[]
   /** What is to go when all else is done. */
   dispose: string[]
 }
@@ -30,25 +32,27 @@ function planNumbered(names: RotatedNames, settings: Settings, now: Date): NameP
   const previous = compress && delayCompress && exists(final) ? [final] : []
   const at = (number: number) => packed(numbered(names, number), names)
   const isThere = (path: string) => exists(path) || (previous.length > 0 && path === at(start))
-  const old =
-    settings.maxAgeDays > 0 ? siblings(names, '\\.[0-9]+').filter((path) => isOld(path, settings, now)) : []
-
-  let count = settings.rotate
+  // Without old logs one place is kept free all the same: what is there from other times moves on.
+  let count = settings.rotate === 0 ? 1 : settings.rotate
   if (count === -1) for (count = 0; isThere(at(start + count)); ) count++
-  const renames: { from: string; to: string }[] = []
-  for (let number = start + count - 1; number >= start; number--) {
-    if (isThere(at(number)) && !old.includes(at(number)))
-      renames.push({ from: at(number), to: at(number + 1) })
-  }
+  const numbers = Array.from({ length: count }, (_, index) => start + count - 1 - index).filter((number) =>
+    isThere(at(number)),
+  )
+  const aged = numbers.map(at).filter((path) => isOld(exists(path) ? path : final, settings, now))
+  const renames = numbers
+    .filter((number) => !aged.includes(at(number)))
+    .map((number) => ({ from: at(number), to: at(number + 1) }))
   const last = at(start + count)
-  const dispose = settings.rotate === 0 ? [first] : settings.rotate === -1 ? [] : [last]
+  const isCopy = settings.keep.startsWith('copy')
+  const dispose = settings.rotate === 0 && !isCopy ? [first] : settings.rotate === -1 ? [] : [last]
   const isToGo = (path: string) => renames.some(({ to }) => to === path) || exists(path)
   return {
     final,
     first,
     compress: previous,
     renames,
-    dispose: [...old, ...dispose.filter((path) => settings.rotate === 0 || isToGo(path))],
+    aged,
+    dispose: dispose.filter((path) => path === first || isToGo(path)),
   }
 }
 
@@ -64,12 +68,17 @@ function planDated(names: RotatedNames, settings: Settings, now: Date): NamePlan
     date,
   )
   const surplus = settings.rotate === -1 ? 0 : Math.max(0, all.length - settings.rotate + 1)
-  const dispose = all.filter((path, index) => index < surplus || isOld(path, settings, now))
+  const dispose = all.filter(
+    (path, index) =>
+      index < surplus ||
+      isOld(exists(path) ? path : path.slice(0, path.length - names.compression.length), settings, now),
+  )
   return {
     final,
     first,
     compress,
     renames: [],
+    aged: [],
     dispose: settings.rotate === 0 ? [...dispose, first] : dispose,
   }
 }

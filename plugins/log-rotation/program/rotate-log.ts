@@ -1,4 +1,13 @@
-import { closeSync, constants, fsyncSync, lstatSync, openSync, renameSync, type Stats } from 'node:fs'
+import {
+  closeSync,
+  constants,
+  fsyncSync,
+  lstatSync,
+  openSync,
+  renameSync,
+  type Stats,
+  unlinkSync,
+} from 'node:fs'
 import type { LogSet } from '../logrotate/settings.ts'
 import { copyAccessList } from './acl.ts'
 import { compressLog } from './compress-log.ts'
@@ -24,11 +33,10 @@ export interface LogRotation {
 export function rotateLog(rotation: LogRotation): void {
   const { path, set, names, now, output, dryRun } = rotation
   const { settings } = set
-  for (const earlier of names.compress) {
-    if (dryRun) continue
-    compressLog(earlier, settings, now, output)
-    if (!removeLog(earlier, set, output))
-      throw new Error(`Cannot remove "${earlier}" after it was compressed`)
+  if (!dryRun) compressEarlier(rotation)
+  for (const aged of names.aged) {
+    output.debug(`removing old log ${aged}`)
+    if (!dryRun) disposeOf(aged, rotation)
   }
   for (const { from, to } of names.renames) {
     output.debug(`renaming ${from} to ${to}`)
@@ -49,6 +57,15 @@ export function rotateLog(rotation: LogRotation): void {
   output.debug(keeps ? `copying ${path} to ${names.final}` : `Not copying ${path}: no old logs will be kept`)
   if (dryRun) return
   copyLog(path, keeps ? names.final : undefined, settings.keep.endsWith('copytruncate'), now, output)
+}
+
+/** What `delaycompress` left at the last rotation. Throws. */
+export function compressEarlier({ set, names, now, output }: LogRotation): void {
+  for (const earlier of names.compress) {
+    compressLog(earlier, set.settings, now, output)
+    if (!removeLog(earlier, set, output))
+      throw new Error(`Cannot remove "${earlier}" after it was compressed`)
+  }
 }
 
 /** An empty log under the old name, with the old one's owner, mode and access list where none are set. */
@@ -83,7 +100,7 @@ export function finishLog(rotation: LogRotation): void {
   if (settings.keep === 'renamecopy') {
     copyLog(temporaryOf(path), names.final, false, now, output)
     output.debug(`removing tmp log ${temporaryOf(path)}`)
-    removeLog(temporaryOf(path), set, output)
+    unlinkSync(temporaryOf(path))
   }
   if (settings.compress && !settings.delayCompress && exists(names.final)) {
     compressLog(names.final, settings, now, output)
@@ -95,11 +112,16 @@ export function finishLog(rotation: LogRotation): void {
       output.debug(`log ${gone} doesn't exist -- won't try to dispose of it`)
       continue
     }
-    if (!settings.mailFirst && !mailLog(gone, subjectOf(gone, settings), settings, mailCommand, output))
-      continue
     output.debug(`removing old log ${gone}`)
-    removeLog(gone, set, output)
+    disposeOf(gone, rotation)
   }
+}
+
+/** Mails what is kept no longer, and removes it if that came to pass. */
+function disposeOf(path: string, { set, mailCommand, output }: LogRotation): void {
+  const { settings } = set
+  if (!settings.mailFirst && !mailLog(path, subjectOf(path, settings), settings, mailCommand, output)) return
+  removeLog(path, set, output)
 }
 
 /** Mail is of the uncompressed log, so its subject is that name. */

@@ -7,7 +7,7 @@ import { asUser } from './identity.ts'
 import type { Output } from './output.ts'
 import { rotatedNames } from './paths.ts'
 import { planNames } from './plan-names.ts'
-import { finishLog, type LogRotation, rotateLog } from './rotate-log.ts'
+import { compressEarlier, finishLog, type LogRotation, rotateLog } from './rotate-log.ts'
 import { runScript } from './run-script.ts'
 
 export interface RunOptions {
@@ -64,7 +64,7 @@ class SetRotation {
     const shared = this.set.settings.sharedScripts
     const rotations = paths.flatMap((path) => this.#plan(path) ?? [])
     const [only] = rotations
-    if (!only || (shared && rotations.length < paths.length)) return
+    if (!only || (shared && this.#failed.size > 0)) return
     if (!this.#runScript('prerotate', shared ? [this.set.pattern] : [only.path], only.path)) {
       for (const { path } of rotations) this.#failed.add(path)
       return
@@ -86,13 +86,17 @@ class SetRotation {
     const names = rotatedNames(path, set.settings, options.now)
     if (names.date) output.debug(`dateext suffix '${names.date.text}'`)
     const plan = planNames(names, set.settings, options.now)
-    if (names.date && existsSync(plan.first)) {
+    const { now, mailCommand, dryRun } = options
+    const rotation = { path, set, names: plan, now, mailCommand, output, dryRun }
+    if (names.date && (existsSync(plan.first) || existsSync(plan.final + names.compression))) {
+      if (!dryRun) this.#attempt(rotation, () => compressEarlier(rotation))
       output.error(`destination ${plan.first} already exists, skipping rotation`)
       this.#failed.add(path)
+      // Its name is taken until the date changes: there is nothing to try again before.
+      this.state.set(path, now)
       return undefined
     }
-    const { now, mailCommand, dryRun } = options
-    return { path, set, names: plan, now, mailCommand, output, dryRun }
+    return rotation
   }
 
   /** A log counts as rotated once it was moved or copied, whatever its compression comes to. */
@@ -137,11 +141,15 @@ class SetRotation {
     const stat = lstatSync(path, { throwIfNoEntry: false })
     if (!stat) {
       if (settings.missingOk) output.debug(`  log ${path} does not exist -- skipping`)
-      else output.error(`stat of ${path} failed: No such file or directory`)
+      else {
+        output.error(`stat of ${path} failed: No such file or directory`)
+        this.#failed.add(path)
+      }
     } else if (!settings.su && process.geteuid?.() === 0 && isInsecure(path)) {
       output.error(
         `skipping "${path}" because parent directory has insecure permissions (It's world writable or writable by group which is not "root") Set "su" directive in config file to tell logrotate which user/group should be used for rotation.`,
       )
+      this.#failed.add(path)
     }
     const rotatedAt = this.#lastRotation(path)
     if (!stat || (!settings.su && process.geteuid?.() === 0 && isInsecure(path))) return false

@@ -72,11 +72,17 @@ export function readState(path: string, output: Output): State {
   return entries
 }
 
-/** Replaces the state file at once. Logs that are gone and were not rotated for a year are forgotten. */
-export function writeState(path: string, state: State, now: Date, output: Output): void {
+/** Replaces the state file at once. Logs that no set names and that were not rotated for a year are forgotten. */
+export function writeState(
+  path: string,
+  state: State,
+  considered: ReadonlySet<string>,
+  now: Date,
+  output: Output,
+): void {
   if (path === '/dev/null') return
   const kept = [...state].filter(([log, at]) => {
-    if (now.getTime() - at.getTime() <= YEAR_MS || lstatSync(log, { throwIfNoEntry: false })) return true
+    if (now.getTime() - at.getTime() <= YEAR_MS || considered.has(log)) return true
     output.debug(
       `Removing ${log} from state file, because it does not exist and has not been rotated for one year`,
     )
