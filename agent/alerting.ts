@@ -7,7 +7,7 @@ import type { Config } from './config/schema.ts'
 import { resolveSecret } from './config/secrets.ts'
 import { sha256 } from './lib/digest.ts'
 import type { Redactor } from './lib/redact.ts'
-import type { LogFunction } from './log.ts'
+import { asLog, type LogFunction } from './log.ts'
 import type { StateDirectory } from './state-directory.ts'
 import type { Store } from './store/open.ts'
 import { enqueue } from './store/outbox.ts'
@@ -37,10 +37,7 @@ export function alerting(config: Config, { store, state, redactor, log }: AlertP
       store,
       channels,
       clock: systemClock,
-      log: {
-        info: (message, fields) => log('info', message, fields),
-        warn: (message, fields) => log('warn', message, fields),
-      },
+      log: asLog(log),
     }),
   }
 }

@@ -1,4 +1,5 @@
 import { writeSync } from 'node:fs'
+import type { Log } from './contract/plugin.ts'
 import type { Json } from './contract/report.ts'
 import type { Redactor } from './lib/redact.ts'
 
@@ -16,5 +17,13 @@ export function jsonLog(redactor: Redactor): LogFunction {
     } catch {
       // Nobody reads the log any more: that is no reason to stop looking after the host.
     }
+  }
+}
+
+/** The log as the parts of the program take it. */
+export function asLog(log: LogFunction): Log {
+  return {
+    info: (message, fields) => log('info', message, fields),
+    warn: (message, fields) => log('warn', message, fields),
   }
 }

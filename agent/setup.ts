@@ -1,4 +1,4 @@
-import type { ConfigFiles } from './config/files.ts'
+import { readConfigFiles } from './config/files.ts'
 import { ConfigError, type LoadedConfig, loadConfig, unknownPlugin } from './config/load.ts'
 import { type Problem, problemAt } from './config/problem.ts'
 import type { Config, JobConfig } from './config/schema.ts'
@@ -9,20 +9,34 @@ import type { Job } from './engine/job.ts'
 import { sha256 } from './lib/digest.ts'
 import { parseDuration } from './lib/duration.ts'
 import { nearest } from './lib/nearest.ts'
-import type { CompiledSetup, Describe } from './setup.ts'
 import { fileDigest } from './setup-cache.ts'
 import type { PluginDescription } from './worker/external.ts'
 
+export interface Setup {
+  config: Config
+  jobs: Job[]
+  /** Files of the configuration, in the order in which they are joined. */
+  files: string[]
+  /** SHA-256 over the configuration as written. */
+  digest: string
+  /** SHA-256 of each file of an external plugin, taken before it was asked what it is. */
+  pluginDigests: Record<string, string>
+}
+
+/** Asks a jailed worker what an external plugin is and what its jobs want. Rejects when it is no plugin. */
+export type Describe = (file: string, configs: Record<string, unknown>) => Promise<PluginDescription>
+
 /** Configuration, plugins and grants put together. Throws ConfigError with every problem. */
-export async function compileSetup(
-  files: ConfigFiles,
+export async function loadSetup(
+  path: string,
   plugins: PluginSource,
   describe: Describe,
-): Promise<CompiledSetup> {
-  const loaded = await loadConfig(files.path, plugins, files)
+  files = readConfigFiles(path),
+): Promise<Setup> {
+  const loaded = await loadConfig(path, plugins, files)
   const { config, registry } = loaded
   const problems: Problem[] = []
-  const pluginFiles = Object.fromEntries(config.plugins.paths.map((file) => [file, fileDigest(file)]))
+  const pluginDigests = Object.fromEntries(config.plugins.paths.map((file) => [file, fileDigest(file)]))
   const external = await describeExternal(loaded, plugins, describe, problems)
   const unloaded = problems.length
   const jobs = Object.entries(config.jobs).flatMap(([name, job]): Job[] => {
@@ -59,8 +73,8 @@ export async function compileSetup(
     }
     return [assemble(name, job, config, plugin, description.defaults, asked, refusal(asked, job))]
   })
-  if (problems.length > 0) throw new ConfigError(problems, files.path)
-  return { config, jobs, files: loaded.files, digest: loaded.digest, pluginFiles }
+  if (problems.length > 0) throw new ConfigError(problems, path)
+  return { config, jobs, files: loaded.files, digest: loaded.digest, pluginDigests }
 }
 
 async function describeExternal(

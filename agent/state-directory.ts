@@ -2,14 +2,15 @@ import {
   closeSync,
   constants,
   fsyncSync,
+  linkSync,
   lstatSync,
   mkdirSync,
   openSync,
   readFileSync,
-  renameSync,
+  unlinkSync,
   writeSync,
 } from 'node:fs'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { describeError, errnoOf, UserError } from './lib/errors.ts'
 
 export interface StateDirectory {
@@ -65,22 +66,43 @@ export function openStateDirectory(path: string): StateDirectory {
 const KEY_BYTES = 32
 
 function hostKey(path: string): Buffer {
-  try {
-    const key = readFileSync(path)
-    if (key.length === KEY_BYTES) return key
-    throw new UserError(
-      `Cannot use "${path}": it is damaged (${key.length} bytes). Restore it from a backup; without it every credential looks new`,
-    )
-  } catch (error) {
-    if (errnoOf(error) !== 'ENOENT') throw error
-  }
-  const key = Buffer.from(crypto.getRandomValues(new Uint8Array(KEY_BYTES)))
-  const temporary = `${path}.new`
+  const key = readKey(path)
+  if (key) return key
+  const fresh = Buffer.from(crypto.getRandomValues(new Uint8Array(KEY_BYTES)))
+  const temporary = `${path}.${process.pid}.new`
   const { O_WRONLY, O_CREAT, O_TRUNC, O_NOFOLLOW } = constants
   const descriptor = openSync(temporary, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW, 0o600)
-  writeSync(descriptor, key)
+  writeSync(descriptor, fresh)
   fsyncSync(descriptor)
   closeSync(descriptor)
-  renameSync(temporary, path)
-  return key
+  try {
+    linkSync(temporary, path)
+  } catch (error) {
+    // Another process was first: there is one key, and it is that one.
+    if (errnoOf(error) !== 'EEXIST') throw error
+  } finally {
+    unlinkSync(temporary)
+  }
+  syncDirectory(dirname(path))
+  return readKey(path) ?? fresh
+}
+
+function readKey(path: string): Buffer | undefined {
+  let key: Buffer
+  try {
+    key = readFileSync(path)
+  } catch (error) {
+    if (errnoOf(error) === 'ENOENT') return undefined
+    throw error
+  }
+  if (key.length === KEY_BYTES) return key
+  throw new UserError(
+    `Cannot use "${path}": it is damaged (${key.length} bytes). Restore it from a backup; without it every credential looks new`,
+  )
+}
+
+function syncDirectory(path: string): void {
+  const descriptor = openSync(path, constants.O_RDONLY | constants.O_DIRECTORY)
+  fsyncSync(descriptor)
+  closeSync(descriptor)
 }

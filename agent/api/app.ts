@@ -8,13 +8,12 @@ import { describeError } from '../lib/errors.ts'
 import { clientKey, isAllowedHost } from './address.ts'
 import { Authenticator } from './auth.ts'
 import type { ApiContext, ApiDeps, ApiEnv, Transport } from './deps.ts'
-import { SlidingWindow } from './limit.ts'
+import { MAX_BODY_BYTES, SlidingWindow } from './limit.ts'
 import { mountPage } from './page/routes.ts'
 import { ProblemError } from './problem.ts'
 import { routes } from './routes.ts'
 
 const REQUESTS_PER_MINUTE = 100
-export const MAX_BODY_BYTES = 65_536
 
 /** The whole API and page, to be served on one listener. */
 export function createApp(deps: ApiDeps, transport: Transport): Hono<ApiEnv> {

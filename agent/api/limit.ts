@@ -1,3 +1,6 @@
+/** Of the body of a request. */
+export const MAX_BODY_BYTES = 65_536
+
 /**
  * At most `limit` events of one key within any `windowMs`. Keeps no more than `maxKeys` keys: the one that
  * was silent for longest goes first, so its memory is bounded whoever asks.

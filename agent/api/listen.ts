@@ -9,17 +9,14 @@ import {
   unlinkSync,
 } from 'node:fs'
 import { dirname } from 'node:path'
-import type { Hono } from 'hono'
 import { parseHostPort } from '../config/address.ts'
 import type { Config } from '../config/schema.ts'
 import type { Log } from '../contract/plugin.ts'
 import { Accounts } from '../host/accounts.ts'
 import { describeError, errnoOf, UserError } from '../lib/errors.ts'
-import type { Store } from '../store/open.ts'
-import { listTokens } from '../store/tokens.ts'
-import { MAX_BODY_BYTES } from './app.ts'
 import { judgeBind } from './bind.ts'
-import type { ApiEnv } from './deps.ts'
+import type { App } from './front.ts'
+import { MAX_BODY_BYTES } from './limit.ts'
 
 /** How long requests that are under way may take when a listener stops. */
 const GRACE_MS = 2000
@@ -31,15 +28,12 @@ export interface Listener {
   stop(): Promise<void>
 }
 
-/** What `createApp` makes for the transport. */
-type App = Pick<Hono<ApiEnv>, 'fetch'>
-
 interface TcpOptions {
   transport: 'tcp'
   api: Pick<Config['api'], 'listen' | 'tls'>
   app: App
-  /** Whether it holds a token decides if others than this machine may be let in. */
-  store: Store
+  /** Whether there is a usable token: asked when others than this machine are to be let in. */
+  hasToken(): boolean | Promise<boolean>
 }
 
 interface SocketOptions {
@@ -56,12 +50,11 @@ interface SocketOptions {
  * address is refused or taken, a TLS file cannot be used, the socket is in use.
  */
 export async function listen(options: TcpOptions | SocketOptions): Promise<Listener> {
-  return options.transport === 'tcp' ? listenTcp(options) : await listenSocket(options)
+  return options.transport === 'tcp' ? await listenTcp(options) : await listenSocket(options)
 }
 
-function listenTcp({ api, app, store }: TcpOptions): Listener {
-  const hasToken = listTokens(store, Date.now()).some((token) => token.state === 'active')
-  const refusal = judgeBind(api, hasToken)
+async function listenTcp({ api, app, hasToken }: TcpOptions): Promise<Listener> {
+  const refusal = judgeBind(api, false) && judgeBind(api, await hasToken())
   if (refusal) throw new UserError(refusal)
   const { host, port } = parseHostPort(api.listen) ?? { host: '127.0.0.1', port: 0 }
   const tls = api.tls && {
@@ -77,7 +70,7 @@ function listenTcp({ api, app, store }: TcpOptions): Listener {
       reusePort: false,
       ...(tls && { tls }),
     })
-    return { url: server.url.origin, stop: () => stopServer(server) }
+    return { url: originOf(host, server.port ?? port, tls !== undefined), stop: () => stopServer(server) }
   } catch (error) {
     throw new UserError(cannotListen(api.listen, port, error), { cause: error })
   }
@@ -120,6 +113,11 @@ function serving(app: App, remoteOf: (request: Request, server: Server) => strin
 async function stopServer(server: Server): Promise<void> {
   await Promise.race([server.stop(false), Bun.sleep(GRACE_MS)])
   await server.stop(true)
+}
+
+/** Put together by hand: the runtime's URL objects take longer to be there than the server. */
+function originOf(host: string, port: number, isSecure: boolean): string {
+  return `${isSecure ? 'https' : 'http'}://${host.includes(':') ? `[${host}]` : host}:${port}`
 }
 
 function readTlsFile(path: string, isSecret: boolean): string {

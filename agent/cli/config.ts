@@ -48,12 +48,12 @@ export const config: CliCommand = {
       const refused = host.jobs.filter((job) => job.refused)
       if (invocation.json)
         printJson({
-          files: host.loaded.files,
+          files: host.files,
           jobs: host.jobs.length,
           refused: refused.map((job) => job.name),
         })
       else {
-        print(`${host.loaded.files.join(', ')}: ${host.jobs.length} jobs, no problems`)
+        print(`${host.files.join(', ')}: ${host.jobs.length} jobs, no problems`)
         for (const job of refused) print(`but ${job.name} will not run: ${job.refused}`)
       }
       return refused.length > 0 ? EXIT.usage : EXIT.clean

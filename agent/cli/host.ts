@@ -3,12 +3,12 @@ import { configPath, socketPath, stateDirectory } from '../config/paths.ts'
 import type { Job } from '../engine/job.ts'
 import { UserError } from '../lib/errors.ts'
 import { nearest } from '../lib/nearest.ts'
+import { type OpenedSetup, openSetup } from '../open-setup.ts'
 import { pluginDescriber } from '../phases.ts'
-import { loadSetup, type Setup } from '../setup.ts'
 import { openStoreForReading, type Store } from '../store/open.ts'
 import type { Invocation } from './command.ts'
 
-export interface HostView extends Setup {
+export interface HostView extends OpenedSetup {
   configPath: string
   stateDir: string
   database: string
@@ -18,7 +18,7 @@ export interface HostView extends Setup {
 /** The configuration in force for this command line, and where its state is. */
 export async function readHost(invocation: Invocation): Promise<HostView> {
   const path = configPath(invocation.config, process.env)
-  const setup = await loadSetup(path, invocation.plugins, pluginDescriber)
+  const setup = await openSetup(path, invocation.plugins, pluginDescriber)
   const stateDir = stateDirectory(setup.config.stateDir, process.env, path)
   return {
     ...setup,

@@ -1,15 +1,12 @@
-import { parseArgs } from 'node:util'
 import type { PluginSource } from '../contract/plugin.ts'
 import { describeError, UserError } from '../lib/errors.ts'
 import { nearest } from '../lib/nearest.ts'
-import { type CliCommand, EXIT, GLOBAL_OPTIONS, type Option } from './command.ts'
+import { type CliCommand, EXIT, GLOBAL_OPTIONS, type Option, type OptionValues } from './command.ts'
 import { paint, print, printError } from './print.ts'
 import { commands } from './table.ts'
 
 /** The whole command line: arguments in, exit code out. Only a bug of reeve itself rejects. */
 export async function runCli(args: string[], plugins: PluginSource): Promise<number> {
-  // A reader that has seen enough ("reeve runs | head") is no error.
-  process.stdout.on('error', () => process.exit(EXIT.clean))
   try {
     return await dispatch(args, plugins)
   } catch (error) {
@@ -33,7 +30,7 @@ async function dispatch(args: string[], plugins: PluginSource): Promise<number> 
   const known = commands[name]
   const command = known ? await known.load() : await pluginCommand(name, rest, plugins)
   if (rest.some(isHelp)) return showHelp(command)
-  const { values, positionals } = parse(command, rest)
+  const { values, positionals } = await parse(command, rest)
   return command.run({
     catalog: commands,
     plugins,
@@ -71,7 +68,17 @@ async function pluginCommand(name: string, rest: string[], plugins: PluginSource
   return pluginVerb(plugin, rest)
 }
 
-function parse(command: CliCommand, rest: string[]) {
+async function parse(
+  command: CliCommand,
+  rest: string[],
+): Promise<{ values: OptionValues; positionals: string[] }> {
+  // The service and the timers say no more than this, and the parser takes longer to load than they have.
+  if (rest.length === 0) return { values: {}, positionals: [] }
+  const [option, config = '-'] = rest
+  if (option === '--config' && rest.length === 2 && !config.startsWith('-')) {
+    return { values: { config }, positionals: [] }
+  }
+  const { parseArgs } = await import('node:util')
   const options: Record<string, Option> = { ...GLOBAL_OPTIONS, ...command.options }
   try {
     return parseArgs({

@@ -13,6 +13,7 @@ import type { HostView } from './host.ts'
 export function openOneShot(host: HostView, verbose: boolean) {
   const state = openStateDirectory(host.stateDir)
   const store = openStore(state.database)
+  host.keep(state.path)
   const redactor = new Redactor()
   const json = jsonLog(redactor)
   const log: LogFunction = (level, message, fields) => {

@@ -67,7 +67,7 @@ async function runVerb(
   const permissions = command.permissions(config, args)
   const redactor = new Redactor()
   const secrets = resolveAll(permissions, redactor)
-  const place = workplace(host, job)
+  const place = stateFor(host, job)
   const end = await runPhase({
     jail: {
       sandbox: job?.sandbox ?? 'auto',
@@ -177,7 +177,7 @@ function makeDirectories(command: Command<unknown>, { values }: CommandArgs): vo
 }
 
 /** The job's state directory, or a fresh one for a command without a job. */
-function workplace(host: HostView | undefined, job: Job | undefined) {
+function stateFor(host: HostView | undefined, job: Job | undefined) {
   if (host && job) {
     const store = readStore(host)
     const memory = store ? memoryOf(store, job.name) : undefined

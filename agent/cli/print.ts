@@ -1,16 +1,37 @@
-import { styleText } from 'node:util'
 import type { Json } from '../contract/report.ts'
+import { EXIT } from './command.ts'
 
-type Style = 'red' | 'yellow' | 'green' | 'dim' | 'bold' | 'cyan'
+/** Codes that begin and end a style (ECMA-48). */
+const STYLES = {
+  bold: [1, 22],
+  dim: [2, 22],
+  red: [31, 39],
+  green: [32, 39],
+  yellow: [33, 39],
+  cyan: [36, 39],
+} as const
+type Style = keyof typeof STYLES
+
+let colour: boolean | undefined
 
 /** Colour only where a person looks, and did not ask for none (no-color.org). */
-const useColour = Boolean(process.stdout.isTTY) && !process.env.NO_COLOR && process.env.TERM !== 'dumb'
-
-export function paint(style: Style, text: string): string {
-  return useColour ? styleText(style, text, { validateStream: false }) : text
+function useColour(): boolean {
+  colour ??= Boolean(process.stdout.isTTY) && !process.env.NO_COLOR && process.env.TERM !== 'dumb'
+  return colour
 }
 
+export function paint(style: Style, text: string): string {
+  if (!useColour()) return text
+  const [begin, end] = STYLES[style]
+  return `\x1b[${begin}m${text}\x1b[${end}m`
+}
+
+let isPrinting = false
+
 export function print(text: string): void {
+  // A reader that has seen enough ("reeve runs | head") is no error.
+  if (!isPrinting) process.stdout.on('error', () => process.exit(EXIT.clean))
+  isPrinting = true
   process.stdout.write(`${text}\n`)
 }
 

@@ -54,31 +54,63 @@ function issueProblems(
       return problemAt(source, [...keys, key], `unknown key${hint}`)
     })
   }
+  const found = valueAt(source.value, keys)
   if (issue.code === 'invalid_union' && issue.errors.length > 0) {
-    const messages = issue.errors.flatMap((branch) => branch.map((inner) => inner.message))
-    const found = show(valueAt(source.value, keys), keys)
-    return [problemAt(source, keys, `found ${found}, ${[...new Set(messages)].join('; or ')}`)]
+    // The one kind that the value is of, though something is wrong with it.
+    const [meant, ...others] = issue.errors.filter((branch) => !branch.some(isOfAnotherType))
+    if (meant && others.length === 0) {
+      return meant.flatMap((inner) =>
+        issueProblems({ ...inner, path: [...issue.path, ...inner.path] }, source, prefix, schema),
+      )
+    }
+    const wanted = issue.errors.flatMap((branch) => branch.map((inner) => describeWanted(inner, found)))
+    const [first, ...rest] = new Set(wanted)
+    const all = [first, ...rest.map((message) => message.replace(/^wanted /, ''))]
+    return [problemAt(source, keys, `found ${show(found, keys)}, ${all.join('; or ')}`)]
   }
   if (issue.code === 'invalid_key') {
     return [problemAt(source, keys, issue.issues.map((inner) => inner.message).join('; '))]
   }
-  const found = valueAt(source.value, keys)
   const wanted = describeWanted(issue, found)
   return [problemAt(source, keys, found === undefined ? wanted : `found ${show(found, keys)}, ${wanted}`)]
 }
 
+function isOfAnotherType(issue: z.core.$ZodIssue): boolean {
+  return ['invalid_type', 'invalid_value'].includes(issue.code ?? '') && issue.path.length === 0
+}
+
 function describeWanted(issue: z.core.$ZodIssue, found: unknown): string {
-  if (issue.code === 'invalid_type') {
-    return found === undefined
-      ? `it is missing: wanted ${article(issue.expected)}`
-      : `wanted ${article(issue.expected)}`
+  switch (issue.code) {
+    case 'invalid_type': {
+      const own = issue.message.startsWith('Invalid input') ? undefined : issue.message
+      return `${found === undefined ? 'it is missing: ' : ''}${own ?? `wanted ${article(issue.expected)}`}`
+    }
+    case 'invalid_value':
+      return oneOf(issue.values, found)
+    case 'invalid_union':
+      return 'options' in issue && Array.isArray(issue.options) ? oneOf(issue.options, found) : issue.message
+    case 'too_small':
+      return `wanted ${issue.inclusive ? 'at least' : 'more than'} ${amount(issue.minimum, issue.origin)}`
+    case 'too_big':
+      return `wanted ${issue.inclusive ? 'at most' : 'less than'} ${amount(issue.maximum, issue.origin)}`
+    default:
+      return issue.message
   }
-  if (issue.code === 'invalid_value') {
-    const near = typeof found === 'string' ? nearest(found, issue.values.map(String)) : undefined
-    const all = issue.values.map((value) => JSON.stringify(value)).join(', ')
-    return `wanted ${issue.values.length > 1 ? 'one of ' : ''}${all}${near ? `; did you mean "${near}"?` : ''}`
-  }
-  return issue.message
+}
+
+function oneOf(values: z.core.util.Primitive[], found: unknown): string {
+  const near = typeof found === 'string' ? nearest(found, values.map(String)) : undefined
+  const all = values
+    .map((value) => (typeof value === 'string' ? JSON.stringify(value) : String(value)))
+    .join(', ')
+  const missing = found === undefined ? 'it is missing: ' : ''
+  return `${missing}wanted ${values.length > 1 ? 'one of ' : ''}${all}${near ? `; did you mean "${near}"?` : ''}`
+}
+
+function amount(limit: number | bigint, origin: string): string {
+  const units: Record<string, string> = { array: 'item', set: 'item', string: 'character' }
+  const unit = units[origin]
+  return unit ? `${limit} ${unit}${limit === 1 ? '' : 's'}` : String(limit)
 }
 
 function article(type: string): string {
@@ -87,6 +119,8 @@ function article(type: string): string {
     object: 'a map',
     array: 'a list',
     int: 'a whole number',
+    boolean: 'true or false',
+    string: 'a text',
   }
   return names[type] ?? `a ${type}`
 }
@@ -103,7 +137,10 @@ function valueAt(value: unknown, keys: KeyPath): unknown {
 /** A value for a message; one that may be a secret is never shown. */
 function show(value: unknown, keys: KeyPath): string {
   if (keys.some((key) => key === 'url' || isSecretName(String(key)))) return 'something else'
-  if (value !== null && typeof value === 'object') return Array.isArray(value) ? 'a list' : 'a map'
+  if (value !== null && typeof value === 'object') {
+    const empty = Object.keys(value).length === 0
+    return `${empty ? 'an empty' : 'a'} ${Array.isArray(value) ? 'list' : 'map'}`
+  }
   const text = JSON.stringify(value) ?? 'nothing'
   return text.length > 60 ? `${text.slice(0, 57)}…"` : text
 }

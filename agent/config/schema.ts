@@ -73,7 +73,7 @@ export const jobSchema = z.strictObject({
 const channelBase = {
   name: jobName.describe('Name of the channel, for `reeve status` and the log'),
   url: z
-    .union([secretReference, z.url({ protocol: /^https?$/ })])
+    .union([secretReference, z.url({ protocol: /^https?$/, error: 'wanted an https:// URL' })])
     .describe(
       'Where to send: https, or http on loopback only. A reference such as env:NAME where the URL is itself a secret',
     ),
@@ -99,7 +99,9 @@ export const waiverSchema = z.strictObject({
   job: jobName.optional().describe('Only for this job'),
   owner: z.string().min(1).describe('Who answers for it'),
   reason: z.string().min(1).describe('Why it is accepted'),
-  expires: z.iso.date().describe('The last day on which it holds, YYYY-MM-DD'),
+  expires: z.iso
+    .date({ error: 'wanted a day such as 2027-03-31' })
+    .describe('The last day on which it holds, YYYY-MM-DD'),
 })
 
 export const configSchema = z.strictObject({

@@ -1,6 +1,11 @@
 import { type Document, isAlias, isCollection, isMap, isScalar, type LineCounter, type Node } from 'yaml'
-import { secretReference } from '../contract/fields.ts'
-import { foldName, isSecretName, isVariableReference, urlPasswords } from '../lib/secret-names.ts'
+import {
+  foldName,
+  isSecretName,
+  isVariableReference,
+  SECRET_REFERENCE,
+  urlPasswords,
+} from '../lib/secret-names.ts'
 
 /** A secret that stands in a configuration as text. Its value does not leave this file. */
 export interface FoundSecret {
@@ -90,7 +95,7 @@ function describeSecret(value: unknown, place: Place): string | undefined {
   const text = value instanceof Uint8Array ? Buffer.from(value).toString('utf8') : value
   if (typeof text !== 'string') return undefined
   const trimmed = text.trim()
-  if (trimmed === '' || isVariableReference(trimmed) || secretReference.safeParse(trimmed).success) {
+  if (trimmed === '' || isVariableReference(trimmed) || SECRET_REFERENCE.test(trimmed)) {
     return undefined
   }
   if (place.named) return 'a secret as text'

@@ -1,8 +1,8 @@
 import { closeSync, constants, fstatSync, openSync, readSync, type Stats } from 'node:fs'
 import { isAbsolute } from 'node:path'
-import { secretReference } from '../contract/fields.ts'
 import { errnoOf, UserError } from '../lib/errors.ts'
 import { type Redactor, SHORTEST_SECRET } from '../lib/redact.ts'
+import { SECRET_REFERENCE } from '../lib/secret-names.ts'
 
 const MAX_SECRET_BYTES = 65_536
 
@@ -141,7 +141,7 @@ function decodeText(bytes: Uint8Array, refuse: Refuse): string {
 
 /** A reference is no secret, but something that was mistaken for one may be: only its scheme is shown then. */
 function shownReference(reference: string): string {
-  if (secretReference.safeParse(reference).success) return reference
+  if (SECRET_REFERENCE.test(reference)) return reference
   return `${/^(env|file|credential):/.exec(reference)?.[0] ?? ''}…`
 }
 

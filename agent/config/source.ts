@@ -1,4 +1,15 @@
-import { type Document, isAlias, isMap, isScalar, isSeq, LineCounter, parseDocument } from 'yaml'
+import {
+  type Alias,
+  type Document,
+  isAlias,
+  isMap,
+  isNode,
+  isScalar,
+  isSeq,
+  LineCounter,
+  type Node,
+  parseDocument,
+} from 'yaml'
 import { UserError } from '../lib/errors.ts'
 import type { ConfigFiles } from './files.ts'
 import type { Problem } from './problem.ts'
@@ -51,19 +62,40 @@ function readDocument(file: string, text: string, source: Source, positions: Map
   for (const error of document.errors) {
     source.problems.push({ ...at(error.pos[0]), keyPath: '', message: `not valid YAML: ${error.message}` })
   }
-  if (document.errors.length > 0 || document.contents === null) return
+  if (document.errors.length > 0 || isNothing(document.contents)) return
   if (!isMap(document.contents)) {
     source.problems.push({ ...at(0), keyPath: '', message: 'wanted a map of settings at the top' })
     return
   }
   let nodes = 0
+  /** By name, as far as read; and those that are being read, which an alias in them cannot mean. */
+  const anchors = new Map<string, Node>()
+  const open = new Set<unknown>()
+  const resolve = (alias: Alias, keys: KeyPath): Node | undefined => {
+    const node = anchors.get(alias.source)
+    if (node && !open.has(node)) return node
+    const position = at(alias.range?.[0] ?? 0)
+    source.problems.push({
+      ...position,
+      keyPath: keys.join('.'),
+      message: `"*${alias.source}" is in what it stands for`,
+    })
+    return undefined
+  }
   const convert = (node: unknown, keys: KeyPath, into: unknown): unknown => {
     if (++nodes > MAX_NODES)
       throw new UserError(`Cannot read the configuration "${file}": it has too many nodes`)
     const range = (node as { range?: [number, number, number] | null } | null)?.range
     const key = JSON.stringify(keys)
     if (range && !positions.has(key)) positions.set(key, at(range[0]))
-    if (isAlias(node)) return convert(node.resolve(document), keys, into)
+    if (isAlias(node)) return convert(resolve(node, keys), keys, into)
+    if (isNode(node) && node.anchor) anchors.set(node.anchor, node)
+    open.add(node)
+    const value = convertPlain(node, keys, into)
+    open.delete(node)
+    return value
+  }
+  const convertPlain = (node: unknown, keys: KeyPath, into: unknown): unknown => {
     if (isMap(node)) {
       const target = isRecord(into) ? into : {}
       for (const { key: keyNode, value } of node.items) {
@@ -99,6 +131,10 @@ function readDocument(file: string, text: string, source: Source, positions: Map
     return isScalar(node) ? node.value : null
   }
   convert(document.contents, [], source.value)
+}
+
+function isNothing(node: unknown): boolean {
+  return node === null || (isScalar(node) && node.value === null)
 }
 
 function canJoin(existing: unknown, node: unknown): boolean {

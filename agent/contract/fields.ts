@@ -2,12 +2,18 @@ import { z } from 'zod'
 import { parseBytes } from '../lib/bytes.ts'
 import { parseDuration } from '../lib/duration.ts'
 import { isNormalPath } from '../lib/path.ts'
+import { SECRET_REFERENCE } from '../lib/secret-names.ts'
+
+const A_DURATION = 'wanted a duration such as 90d, 15m or 1h30m'
+const A_REFERENCE = 'wanted a reference: env:NAME, file:/path or credential:NAME'
+const A_PATH = 'wanted an absolute path without ".." and without a trailing slash'
+const A_MODE = 'wanted a mode in octal and in quotes, such as "0640"'
 
 /** A duration such as "90d" or "1h30m"; its output is milliseconds. */
-export const duration = z.string().transform((text, context) => {
+export const duration = z.string({ error: A_DURATION }).transform((text, context) => {
   const milliseconds = parseDuration(text)
   if (milliseconds !== undefined) return milliseconds
-  context.addIssue({ code: 'custom', message: `wanted a duration such as 90d, 15m or 1h30m` })
+  context.addIssue({ code: 'custom', message: A_DURATION })
   return z.NEVER
 })
 
@@ -20,20 +26,16 @@ export const byteSize = z.union([z.string(), z.number().int().nonnegative()]).tr
 })
 
 /** An absolute, normal path: no "..", no ".", no double or trailing slash. */
-export const absolutePath = z.string().refine(isNormalPath, {
-  message: 'wanted an absolute path without ".." and without a trailing slash',
-})
+export const absolutePath = z.string({ error: A_PATH }).refine(isNormalPath, { message: A_PATH })
 
 /** File permission bits in octal, as text: "0640". Its output is the number. */
-export const fileMode = z.string().transform((text, context) => {
+export const fileMode = z.string({ error: A_MODE }).transform((text, context) => {
   if (/^0?[0-7]{3,4}$/.test(text)) return Number.parseInt(text, 8)
-  context.addIssue({ code: 'custom', message: 'wanted a mode in octal and in quotes, such as "0640"' })
+  context.addIssue({ code: 'custom', message: A_MODE })
   return z.NEVER
 })
 
 /** Where a secret is to be found, never the secret itself. */
 export const secretReference = z
-  .string()
-  .regex(/^(env:[A-Za-z_][A-Za-z0-9_]*|file:\/.+|credential:[A-Za-z0-9_.-]+)$/, {
-    message: 'wanted a reference: env:NAME, file:/path or credential:NAME',
-  })
+  .string({ error: A_REFERENCE })
+  .regex(SECRET_REFERENCE, { message: A_REFERENCE })

@@ -11,9 +11,12 @@ export function onCalendar(schedule: string, timezone: string): string[] {
   const { fields } = CronExpressionParser.parse(schedule, { tz: timezone })
   const months = list(fields.month.values, 1, 12)
   const time = `${list(fields.hour.values, 0, 23)}:${list(fields.minute.values, 0, 59)}:${list(fields.second.values, 0, 59)}`
-  const days = monthDays(fields.dayOfMonth.values)
+  // Of a month that is named, "*" has as many values as it has days.
+  const days = fields.dayOfMonth.isWildcard ? '*' : monthDays(fields.dayOfMonth.values)
   const weekdays = [...new Set(fields.dayOfWeek.values.map((day) => Number(day) % 7))].sort()
-  if (weekdays.some(Number.isNaN)) throw new Error(`Cannot say "${schedule}" as a systemd calendar event`)
+  if (weekdays.some(Number.isNaN) || fields.dayOfWeek.nthDay > 0) {
+    throw new Error(`Cannot say "${schedule}" as a systemd calendar event`)
+  }
   const anyDay = days === '*'
   const anyWeekday = weekdays.length === 7
   const week = `${weekdays.map((day) => DAYS[day]).join(',')} `

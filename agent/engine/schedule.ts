@@ -9,19 +9,33 @@ export function nextTime(schedule: string, timezone: string, now: number): numbe
 
 /** The last scheduled time at or before `now`. Milliseconds. */
 export function previousTime(schedule: string, timezone: string, now: number): number {
-  return CronExpressionParser.parse(schedule, { tz: timezone, currentDate: new Date(now + 1) })
-    .prev()
-    .getTime()
+  for (const time of pastTimes(schedule, timezone, now)) return time
+  throw new Error(`Cannot tell when "${schedule}" was last due`)
 }
 
-const MAX_MISSED = 1000
+/** Further back nobody counts: each step takes about half a millisecond. */
+export const MAX_MISSED = 100
 
-/** How many scheduled times lie after `since` and at or before `now`; counts no further than 1000. */
+/** How many scheduled times lie after `since` and at or before `now`; counts no further than MAX_MISSED. */
 export function missedCount(schedule: string, timezone: string, since: number, now: number): number {
-  const expression = CronExpressionParser.parse(schedule, { tz: timezone, currentDate: new Date(now + 1) })
   let missed = 0
-  while (missed < MAX_MISSED && expression.prev().getTime() > since) missed++
+  for (const time of pastTimes(schedule, timezone, now)) {
+    if (time <= since || ++missed === MAX_MISSED) break
+  }
   return missed
+}
+
+/**
+ * Scheduled times at or before `now`, the newest first: those of the library that looks back at which the one
+ * that starts runs does start one. Of an hour that a change of clocks repeats they take different ones.
+ */
+function* pastTimes(schedule: string, timezone: string, now: number): Generator<number> {
+  const back = CronExpressionParser.parse(schedule, { tz: timezone, currentDate: new Date(now + 1) })
+  const cron = new Cron(schedule, { timezone, paused: true })
+  for (;;) {
+    const time = back.prev().getTime()
+    if (cron.nextRun(new Date(time - 1))?.getTime() === time) yield time
+  }
 }
 
 /** How long after its time a run may start before it is late: its jitter, and this. */

@@ -7,7 +7,7 @@ import type { PlannedJob } from '../store/status.ts'
 import { recordHealth } from './health.ts'
 import type { Job } from './job.ts'
 import type { Runner, RunnerParts } from './runner.ts'
-import { expectedAfter, missedCount, nextTime } from './schedule.ts'
+import { expectedAfter, MAX_MISSED, missedCount, nextTime } from './schedule.ts'
 
 const WATCH_INTERVAL_MS = 30_000
 
@@ -120,7 +120,8 @@ export class Scheduler {
       const missed = missedCount(job.schedule, job.timezone, last.startedAt, now)
       const wasCut = last.outcome === 'interrupted'
       if (missed > 0) {
-        const reason = `${missed} scheduled ${missed === 1 ? 'run' : 'runs'} missed while reeve was not running`
+        const atLeast = missed === MAX_MISSED ? 'at least ' : ''
+        const reason = `${atLeast}${missed} scheduled ${missed === 1 ? 'run' : 'runs'} missed while reeve was not running`
         const run = {
           job: job.name,
           plugin: job.plugin.name,

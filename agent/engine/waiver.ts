@@ -1,4 +1,5 @@
 import type { WaiverConfig } from '../config/schema.ts'
+import { globMatcher } from '../lib/glob.ts'
 
 /** The waiver that accepts a finding today, if any. `*` in a pattern does not cross "/", `**` does. Pure. */
 export function waiverFor(
@@ -17,5 +18,5 @@ export function waiverFor(
 }
 
 function matches(pattern: string, text: string): boolean {
-  return pattern === '**' || pattern === text || new Bun.Glob(pattern).match(text)
+  return pattern === '**' || pattern === text || globMatcher([pattern])(text)
 }

@@ -1,52 +1,65 @@
 import { readFileSync } from 'node:fs'
 
-/** Users and groups of passwd and group below a root directory; read once, when first asked for. */
+/** Users and groups of passwd and group below a root directory; each read once, when first asked for. */
 export class Accounts {
-  private users: Map<string, { id: number; home: string }> | undefined
-  private groups: Map<string, number> | undefined
-  private userNames = new Map<number, string>()
-  private groupNames = new Map<number, string>()
+  private userTable: Users | undefined
+  private groupTable: Groups | undefined
 
   constructor(private readonly root: string) {}
 
   userName(id: number): string {
-    this.load()
-    return this.userNames.get(id) ?? String(id)
+    return this.users().names.get(id) ?? String(id)
   }
 
   groupName(id: number): string {
-    this.load()
-    return this.groupNames.get(id) ?? String(id)
+    return this.groups().names.get(id) ?? String(id)
   }
 
   userId(name: string): number | undefined {
-    return this.load().users.get(name)?.id ?? numericId(name)
+    return this.users().byName.get(name)?.id ?? numericId(name)
   }
 
   groupId(name: string): number | undefined {
-    return this.load().groups.get(name) ?? numericId(name)
+    return this.groups().byName.get(name) ?? numericId(name)
   }
 
   homes(): Map<string, string> {
-    return new Map([...this.load().users].map(([name, user]) => [name, user.home]))
+    return new Map([...this.users().byName].map(([name, user]) => [name, user.home]))
   }
 
-  private load() {
-    if (this.users && this.groups) return { users: this.users, groups: this.groups }
-    this.users = new Map()
+  private users(): Users {
+    if (this.userTable) return this.userTable
+    this.userTable = { byName: new Map(), names: new Map() }
+    const { byName, names } = this.userTable
     for (const [name, , id, , , home] of readTable(`${this.root}/etc/passwd`)) {
       if (!name || !/^\d+$/.test(id ?? '')) continue
-      this.users.set(name, { id: Number(id), home: home ?? '/' })
-      if (!this.userNames.has(Number(id))) this.userNames.set(Number(id), name)
+      byName.set(name, { id: Number(id), home: home ?? '/' })
+      if (!names.has(Number(id))) names.set(Number(id), name)
     }
-    this.groups = new Map()
+    return this.userTable
+  }
+
+  private groups(): Groups {
+    if (this.groupTable) return this.groupTable
+    this.groupTable = { byName: new Map(), names: new Map() }
+    const { byName, names } = this.groupTable
     for (const [name, , id] of readTable(`${this.root}/etc/group`)) {
       if (!name || !/^\d+$/.test(id ?? '')) continue
-      this.groups.set(name, Number(id))
-      if (!this.groupNames.has(Number(id))) this.groupNames.set(Number(id), name)
+      byName.set(name, Number(id))
+      if (!names.has(Number(id))) names.set(Number(id), name)
     }
-    return { users: this.users, groups: this.groups }
+    return this.groupTable
   }
+}
+
+interface Users {
+  byName: Map<string, { id: number; home: string }>
+  names: Map<number, string>
+}
+
+interface Groups {
+  byName: Map<string, number>
+  names: Map<number, string>
 }
 
 function numericId(name: string): number | undefined {

@@ -29,6 +29,9 @@ const QUALIFIERS = new Set(['old', 'new', 'current', 'previous', 'next', 'primar
 /** A number, not a secret: MAX_TOKENS, min-passwords. */
 const COUNTS = new Set(['max', 'min', 'num', 'count'])
 
+/** Where a secret is to be found: env:NAME, file:/path or credential:NAME. */
+export const SECRET_REFERENCE = /^(env:[A-Za-z_][A-Za-z0-9_]*|file:\/.+|credential:[A-Za-z0-9_.-]+)$/
+
 /** A name without case, "-", "_", "." and spaces: two names that fold to the same text are one. */
 export function foldName(name: string): string {
   return name.toLowerCase().replace(/[-_.\s]/g, '')

@@ -1,9 +1,9 @@
 import { Database } from 'bun:sqlite'
-import { chmodSync, existsSync, mkdirSync } from 'node:fs'
-import { dirname } from 'node:path'
+import { existsSync } from 'node:fs'
 import { type BunSQLiteDatabase, drizzle } from 'drizzle-orm/bun-sqlite'
 import { describeError, UserError } from '../lib/errors.ts'
-import { migrate } from './migrate.ts'
+import { openDatabase } from './database.ts'
+import { assertCurrent } from './migrate.ts'
 import * as schema from './schema.ts'
 
 export type Orm = BunSQLiteDatabase<typeof schema>
@@ -18,34 +18,9 @@ export interface Store {
   close(): void
 }
 
-/**
- * Opens (and, if needed, makes and migrates) the database. Mode 0600 in a directory of 0700.
- * Throws UserError when it cannot be used: unwritable, damaged, or written by a newer reeve.
- */
+/** Opens (and, if needed, makes and migrates) the database as `openDatabase` does. */
 export function openStore(path: string): Store {
-  let sqlite: Database
-  try {
-    mkdirSync(dirname(path), { recursive: true, mode: 0o700 })
-    const isNew = !existsSync(path)
-    const previousMask = process.umask(0o077)
-    try {
-      sqlite = new Database(path, { create: true, strict: true })
-      sqlite.run('PRAGMA busy_timeout = 5000')
-      sqlite.run('PRAGMA journal_mode = WAL')
-    } finally {
-      process.umask(previousMask)
-    }
-    if (isNew) chmodSync(path, 0o600)
-    // FULL: a run that was reported as finished is still there after a power cut.
-    sqlite.run('PRAGMA synchronous = FULL')
-    sqlite.run('PRAGMA foreign_keys = ON')
-    sqlite.run('PRAGMA journal_size_limit = 16777216')
-    sqlite.run('PRAGMA cache_size = -2048')
-  } catch (error) {
-    throw new UserError(`Cannot open the database "${path}": ${describeError(error)}`, { cause: error })
-  }
-  migrate(sqlite, path)
-  return wrap(sqlite)
+  return storeOf(openDatabase(path))
 }
 
 /** Opens an existing database for reading only. Throws UserError when there is none. */
@@ -56,13 +31,16 @@ export function openStoreForReading(path: string): Store {
   try {
     const sqlite = new Database(path, { readonly: true, strict: true })
     sqlite.run('PRAGMA busy_timeout = 5000')
-    return wrap(sqlite)
+    assertCurrent(sqlite, path)
+    return storeOf(sqlite)
   } catch (error) {
+    if (error instanceof UserError) throw error
     throw new UserError(`Cannot open the database "${path}": ${describeError(error)}`, { cause: error })
   }
 }
 
-function wrap(sqlite: Database): Store {
+/** Queries for an open database. */
+export function storeOf(sqlite: Database): Store {
   return {
     orm: drizzle(sqlite, { schema }),
     sqlite,

@@ -103,6 +103,11 @@ export function listTokens(store: Store, now: number): Token[] {
     .map((row) => toToken(row, now))
 }
 
+/** Whether anybody could use a token now. */
+export function hasActiveToken(store: Store, now: number): boolean {
+  return listTokens(store, now).some((token) => token.state === 'active')
+}
+
 /** The usable token that was presented; undefined for one that is unknown, expired or revoked. */
 export function findToken(store: Store, presented: string, now: number): Token | undefined {
   if (!TOKEN_PATTERN.test(presented)) return undefined

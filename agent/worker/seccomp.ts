@@ -20,6 +20,7 @@ interface Table {
 // fchmodat2, setxattrat, removexattrat, file_setattr: the same numbers everywhere.
 const NEW_METADATA = [452, 463, 466, 469]
 const IO_URING = [425, 426, 427]
+const PIDFD_GETFD = 438
 const CLONE3 = 435
 // move_mount, open_tree, fsopen, fsconfig, fsmount, fspick, mount_setattr
 const NEW_MOUNT = [428, 429, 430, 431, 432, 433, 442]
@@ -58,6 +59,7 @@ const TABLES: Record<'x64' | 'arm64', Table> = {
       227,
       170,
       171,
+      PIDFD_GETFD,
       ...NEW_MOUNT,
     ],
     noSuchCall: [...IO_URING, CLONE3],
@@ -121,6 +123,7 @@ const TABLES: Record<'x64' | 'arm64', Table> = {
       112,
       161,
       162,
+      PIDFD_GETFD,
       ...NEW_MOUNT,
     ],
     noSuchCall: [...IO_URING, CLONE3],

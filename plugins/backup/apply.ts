@@ -88,7 +88,7 @@ function write(
   )
 }
 
-/** What a run that died left: an unfinished file, and the record of an object that never came to be. */
+/** What a run that died left: an unfinished file, and the record of an object that is not there (yet, or any more). */
 async function cleanUp(destination: Destination, records: Records): Promise<void> {
   await destination.removeUnfinished()
   const lost = new Set<string>()
@@ -108,6 +108,7 @@ function newRecord(ctx: ApplyContext<BackupConfig>, recipients: Recipients): Bac
     stored: null,
     provenAt: null,
     failure: null,
+    isLeaving: false,
     recipients: recipients.usable.map(({ fingerprint }) => fingerprint),
     hasPassphrase: ctx.config.passphrase !== undefined,
     durationMs: 0,
@@ -146,10 +147,11 @@ async function prune(
   const remove = new Set(planRetention(candidates, ctx.config.retention).remove)
   for (const record of whole) if (!isProven(record)) remove.add(record.name)
   remove.delete(newest.name)
-  for (const name of remove) {
-    await destination.remove(name)
-    records.drop(new Set([name]))
-  }
+  if (remove.size === 0) return 0
+  for (const record of mine) if (remove.has(record.name)) record.isLeaving = true
+  records.save()
+  for (const name of remove) await destination.remove(name)
+  records.drop(remove)
   return remove.size
 }
 

@@ -2,7 +2,6 @@ import {
   type Blind,
   type CheckContext,
   describeError,
-  errnoOf,
   type Fact,
   type HostReader,
   type Metric,
@@ -44,14 +43,15 @@ export async function check(ctx: CheckContext<BackupConfig>): Promise<Report> {
     }
   }
   if (isRefreshed) records.save()
-  const missingSources = lookForSources(host, config.sources.paths, blind)
+  const sources = lookForSources(host, config.sources.paths, blind)
   const recipients = await loadRecipients(host, config, now)
   const seen: Observation = {
     now,
     job: ctx.job,
     config,
     recipients,
-    missingSources,
+    missingSources: sources.missing,
+    linkedSources: sources.linked,
     destination,
     records: observed,
   }
@@ -101,15 +101,19 @@ export async function hashObject(reader: DestinationReader, name: string): Promi
   return digest.sha256()
 }
 
-function lookForSources(host: HostReader, paths: string[], blind: Blind[]): string[] {
-  return paths.filter((path) => {
+function lookForSources(host: HostReader, paths: string[], blind: Blind[]) {
+  const missing: string[] = []
+  const linked: Observation['linkedSources'] = []
+  for (const path of paths) {
     try {
-      return host.stat(path) === undefined
+      const stat = host.stat(path)
+      if (!stat) missing.push(path)
+      else if (stat.type === 'symlink') linked.push({ path, target: host.readLink(path) })
     } catch (error) {
       blind.push({ subject: path, reason: describeError(error) })
-      return errnoOf(error) === 'ENOENT'
     }
-  })
+  }
+  return { missing, linked }
 }
 
 function toFact(record: ProvenRecord): Fact {

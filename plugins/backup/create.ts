@@ -5,6 +5,7 @@ import { ArchiveLog, writeArchive } from './archive/writer.ts'
 import { compress, FRAME_CONTENT_BYTES } from './compression.ts'
 import type { Destination } from './destination.ts'
 import { type Addressees, encrypt, type OpenedMessage } from './encryption.ts'
+import { collecting } from './memory.ts'
 import { readBackup, StreamDigest } from './read.ts'
 import { collectMembers, type Skipped, type SourceOptions } from './source/members.ts'
 
@@ -33,7 +34,7 @@ export async function writeBackup(
   const skipped: Skipped = { count: 0 }
   const members = collectMembers(host, sources, log, skipped)
   const pool = new BlockPool(FRAME_CONTENT_BYTES)
-  const archive = observe(writeArchive(members, log, pool), (bytes) => {
+  const archive = observe(collecting(writeArchive(members, log, pool)), (bytes) => {
     sources.signal.throwIfAborted()
     progress(bytes)
   })

@@ -20,7 +20,7 @@ export interface DestinationReader {
   stat(name: string): Promise<StoredObject | undefined>
   /** Everything that is there, other people's things too. */
   list(): Promise<StoredObject[]>
-  /** Its bytes in chunks of about a megabyte. */
+  /** Its bytes in chunks; each is valid until the next one is asked for. */
   read(name: string): AsyncIterable<Uint8Array>
   freeBytes(): Promise<number>
 }

@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto'
 import type { HostReader, HostWriter } from '../../agent/contract/mod.ts'
 import type { Destination, DestinationReader, ObjectSink, StoredObject } from './destination.ts'
 
-export const READ_BYTES = 1_048_576
+const READ_BYTES = 262_144
 
 /** Backups as files of one directory. */
 export class DirectoryReader implements DestinationReader {
@@ -74,12 +74,12 @@ export class DirectoryDestination extends DirectoryReader implements Destination
   }
 }
 
-/** A regular file in chunks. */
+/** A regular file in chunks; each is valid until the next one is asked for. */
 export async function* readFile(host: HostReader, path: string): AsyncGenerator<Uint8Array> {
   const source = host.open(path)
   try {
+    const chunk = Buffer.allocUnsafeSlow(READ_BYTES)
     for (let position = 0; ; ) {
-      const chunk = Buffer.allocUnsafeSlow(READ_BYTES)
       const count = source.read(chunk, position)
       if (count === 0) return
       position += count

@@ -6,6 +6,7 @@ import {
   type Scalar,
   shellWord,
 } from '../../agent/contract/mod.ts'
+import type { SourceProblem } from './archive/manifest.ts'
 import type { BackupConfig } from './config.ts'
 import type { Recipients } from './recipients.ts'
 import { type BackupRecord, isProven, type ProvenRecord } from './records.ts'
@@ -25,6 +26,8 @@ export interface Observation {
   config: BackupConfig
   recipients: Recipients
   missingSources: string[]
+  /** Paths of sources that are links, and what they point at. */
+  linkedSources: { path: string; target: string }[]
   destination: DestinationState
   /** Those of the configured destination, oldest first. */
   records: { record: BackupRecord; object: ObjectState }[]
@@ -148,12 +151,24 @@ function judgeDestination(seen: Observation): Finding[] {
   return found
 }
 
-function judgeSources({ missingSources }: Observation): Finding[] {
-  return missingSources.map((path) =>
-    finding('source-missing', path, `"${printablePath(path)}" is to be backed up but does not exist`, {
-      remedy: 'Correct sources.paths of the job, or bring it back',
-    }),
+function judgeSources({ missingSources, linkedSources }: Observation): Finding[] {
+  const missing = missingSources.map((path) =>
+    finding(
+      'source-missing',
+      subjectOf(path),
+      `"${printablePath(path)}" is to be backed up but does not exist`,
+      { remedy: 'Correct sources.paths of the job, or bring it back' },
+    ),
   )
+  const linked = linkedSources.map(({ path, target }) =>
+    finding(
+      'source-is-link',
+      subjectOf(path),
+      `"${printablePath(path)}" is a link to "${printablePath(target)}": nothing but the link is backed up`,
+      { remedy: 'Name the directory that it points at in sources.paths' },
+    ),
+  )
+  return [...missing, ...linked]
 }
 
 /** What became of the objects that were stored. */
@@ -194,30 +209,38 @@ function judgeStored({ records, job, config }: Observation): Finding[] {
   })
 }
 
+const CONTENT_RULES: Record<SourceProblem['kind'], [RuleName, remedy: string]> = {
+  changed: [
+    'source-changed',
+    'Back it up when nothing writes to it, back up a dump of it, or leave it out (sources.exclude)',
+  ],
+  unreadable: ['source-unreadable', 'Let reeve read it, or leave it out (sources.exclude)'],
+  'not-entered': [
+    'source-not-entered',
+    'Add it to sources.paths, leave it out (sources.exclude), or set sources.oneFileSystem to false',
+  ],
+}
+
 /** What the newest backup that counts does not hold as it should. */
 function judgeContent(seen: Observation): Finding[] {
   const newest = soundRecords(seen).at(-1)
   if (!newest) return []
   const { count, first } = newest.summary.problems
-  const findings = first.map(({ path, kind, reason }) =>
-    finding(
-      kind === 'changed' ? 'source-changed' : 'source-unreadable',
-      path,
-      `"${printablePath(path)}" is not in the backup as it should be: ${reason}`,
-      {
-        remedy:
-          kind === 'changed'
-            ? 'Back it up when nothing writes to it, back up a dump of it, or leave it out (sources.exclude)'
-            : 'Let reeve read it, or leave it out (sources.exclude)',
-        evidence: { backup: newest.name },
-      },
-    ),
-  )
+  const findings = first.map(({ path, kind, reason }) => {
+    const [rule, remedy] = CONTENT_RULES[kind]
+    const summary = `"${printablePath(path)}" is not in the backup as it should be: ${reason}`
+    return finding(rule, subjectOf(path), summary, { remedy, evidence: { backup: newest.name } })
+  })
   if (count > first.length) {
     const summary = `${count - first.length} more entries are not in the backup as they should be`
     findings.push(finding('source-unreadable', 'sources', summary, { evidence: { backup: newest.name } }))
   }
   return findings
+}
+
+/** A path as the subject of a finding, which is limited in length. */
+function subjectOf(path: string): string {
+  return printablePath(path).slice(0, 4096)
 }
 
 function finding(

@@ -4,6 +4,7 @@ import type { ArchiveHandler } from './archive/parser.ts'
 import { ArchiveReader } from './archive/reader.ts'
 import { decompress } from './compression.ts'
 import { type OpenedMessage, openMessage } from './encryption.ts'
+import { collecting } from './memory.ts'
 
 export interface ReadBackup {
   summary: ArchiveSummary
@@ -24,7 +25,8 @@ export async function readBackup(
   const digest = new StreamDigest()
   const reader = new ArchiveReader(handler)
   const message = await openMessage(digest.observe(stored))
-  for await (const chunk of decompress(message.decrypt(await unlock(message)))) reader.push(chunk)
+  const content = decompress(message.decrypt(await unlock(message)))
+  for await (const chunk of collecting(content)) reader.push(chunk)
   const summary = reader.finish()
   return { summary, bytes: digest.bytes, sha256: digest.sha256() }
 }

@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto'
 import { describeError, type HostWriter, UserError, z } from '../../agent/contract/mod.ts'
+import { summarySchema } from './archive/manifest.ts'
 
 // What this job made, in its private state directory. A record is written before the object and completed after:
 // whatever happens in between, the next run knows what is its own and what may not be counted.
@@ -17,23 +18,13 @@ const recordSchema = z.strictObject({
   provenAt: z.iso.datetime().nullable(),
   /** Why it could not be proven. */
   failure: z.string().nullable(),
+  /** It is not kept any longer: its object is removed next, and then this record. */
+  isLeaving: z.boolean(),
   /** Fingerprints. */
   recipients: z.array(z.string()),
   hasPassphrase: z.boolean(),
   durationMs: z.number(),
-  summary: z
-    .strictObject({
-      entries: z.number(),
-      contentBytes: z.number(),
-      sha256,
-      problems: z.strictObject({
-        count: z.number(),
-        first: z.array(
-          z.strictObject({ path: z.string(), kind: z.enum(['changed', 'unreadable']), reason: z.string() }),
-        ),
-      }),
-    })
-    .nullable(),
+  summary: summarySchema.nullable(),
 })
 
 const fileSchema = z.strictObject({
@@ -80,7 +71,10 @@ export class Records {
 
   save(): void {
     const text = JSON.stringify({ version: 1, owner: this.owner, backups: this.all })
-    this.state.writeFile(this.path, `${text}\n`, { replace: true })
+    // Always the same name, so that what a run that died left does not stay.
+    const temporaryPath = `${this.path}.new`
+    if (this.state.stat(temporaryPath)) this.state.remove(temporaryPath)
+    this.state.writeFile(this.path, `${text}\n`, { replace: true, temporaryPath })
   }
 
   add(record: BackupRecord): void {
@@ -97,5 +91,5 @@ export class Records {
 }
 
 export function isProven(record: BackupRecord): record is ProvenRecord {
-  return record.provenAt !== null && record.stored !== null && record.summary !== null
+  return !record.isLeaving && record.provenAt !== null && record.stored !== null && record.summary !== null
 }

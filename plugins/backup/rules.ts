@@ -13,8 +13,16 @@ export const rules = {
   'backup-missing': { means: 'A proven backup is not in its destination any more', severity: 'critical' },
   'backup-damaged': { means: 'A stored backup is not what was written', severity: 'critical' },
   'source-missing': { means: 'A path that is to be backed up does not exist', severity: 'warning' },
+  'source-is-link': {
+    means: 'A path that is to be backed up is a symbolic link: only the link itself is in the backup',
+    severity: 'warning',
+  },
   'source-changed': { means: 'A file changed or vanished while it was backed up', severity: 'warning' },
   'source-unreadable': { means: 'Something in the sources could not be backed up', severity: 'warning' },
+  'source-not-entered': {
+    means: 'Another file system is mounted below a path that is backed up, and is not in the backup',
+    severity: 'warning',
+  },
   'recipient-unusable': {
     means:
       'A key to encrypt to is expired, revoked, too weak or not readable: no backup is made before it is replaced',

@@ -34,7 +34,11 @@ export class DocumentedHost implements AsyncDisposable {
     const made = Bun.spawnSync(['reeve', 'init', '--try', trial], { env, cwd: directory })
     if (made.exitCode !== 0) throw new Error(`reeve init: ${made.stderr}`)
     const config = readFileSync(env.REEVE_CONFIG, 'utf8')
-    writeFileSync(env.REEVE_CONFIG, config.replace(/^api:$/m, 'api:\n  listen: 127.0.0.1:0'))
+    // Nothing runs by itself: it would hold the lock of a job that a page runs.
+    const quiet = config
+      .replace(/^( +schedule:).*$/gm, '$1 manual')
+      .replaceAll('runOnStart: true', 'runOnStart: false')
+    writeFileSync(env.REEVE_CONFIG, quiet.replace(/^api:$/m, 'api:\n  listen: 127.0.0.1:0'))
 
     const log = join(directory, 'daemon.log')
     const daemon = Bun.spawn(['reeve', 'daemon'], { env, cwd: directory, stderr: Bun.file(log) })

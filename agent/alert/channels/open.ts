@@ -5,7 +5,6 @@ import { type Channel, judgeAnswer, type Message, type Verdict } from '../channe
 import { type EgressOptions, type PostRequest, post } from '../egress.ts'
 import { testPayload } from '../payload.ts'
 import type { AlertContext } from '../policy.ts'
-import { slackBody } from './slack.ts'
 import { webhookRequest } from './webhook.ts'
 
 export interface ChannelOptions extends EgressOptions {
@@ -47,6 +46,8 @@ async function toRequest(
       return { url, ...(await webhookRequest(config.name, message, secret, clock.now())) }
     }
     case 'slack': {
+      // Loaded with the first message: its schema takes longer to build than a daemon has to start.
+      const { slackBody } = await import('./slack.ts')
       const headers = { 'content-type': 'application/json', 'user-agent': 'reeve' }
       return { url, headers, body: slackBody(JSON.parse(message.payload)) }
     }

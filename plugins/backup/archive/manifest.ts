@@ -13,10 +13,12 @@ export const MANIFEST_PART_BYTES = 1_048_576
 /** Problems that are listed one by one; all are counted. */
 export const LISTED_PROBLEMS = 200
 
+export const PROBLEM_KINDS = ['changed', 'unreadable', 'not-entered'] as const
+
 /** Something of the sources that is not, or not as it was, in the archive. */
 export interface SourceProblem {
   path: string
-  kind: 'changed' | 'unreadable'
+  kind: (typeof PROBLEM_KINDS)[number]
   reason: string
 }
 
@@ -29,19 +31,17 @@ export interface ArchiveSummary {
   problems: { count: number; first: SourceProblem[] }
 }
 
-const endSchema = z.strictObject({
-  end: z.strictObject({
-    entries: z.number().int().nonnegative(),
-    contentBytes: z.number().int().nonnegative(),
-    sha256: z.string(),
-    problems: z.strictObject({
-      count: z.number().int().nonnegative(),
-      first: z.array(
-        z.strictObject({ path: z.string(), kind: z.enum(['changed', 'unreadable']), reason: z.string() }),
-      ),
-    }),
+/** For what comes from an archive or from the records. */
+export const summarySchema = z.strictObject({
+  entries: z.number().int().nonnegative(),
+  contentBytes: z.number().int().nonnegative(),
+  sha256: z.string().regex(/^[0-9a-f]{64}$/),
+  problems: z.strictObject({
+    count: z.number().int().nonnegative(),
+    first: z.array(z.strictObject({ path: z.string(), kind: z.enum(PROBLEM_KINDS), reason: z.string() })),
   }),
 })
+const endSchema = z.strictObject({ end: summarySchema })
 
 /** The lines of a manifest, made from entries in their order: by the writer, and again by every reader. */
 export class ManifestLines {

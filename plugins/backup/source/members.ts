@@ -9,7 +9,7 @@ import {
 import type { ArchiveEntry, EntryType } from '../archive/entry.ts'
 import { isManifestName } from '../archive/manifest.ts'
 import type { ArchiveLog, Member } from '../archive/writer.ts'
-import { compileExclude, outermostPaths } from './selection.ts'
+import { compileExclude, startPaths } from './selection.ts'
 
 export interface SourceOptions {
   paths: string[]
@@ -34,6 +34,9 @@ const TYPES: Partial<Record<ExactStat['type'], EntryType>> = {
   'character-device': 'character-device',
 }
 
+/** Trees that the kernel makes, and makes anew: nobody misses them in a backup. */
+const KERNEL_TREES = ['/proc', '/sys', '/dev', '/run']
+
 /** All that is to be archived, in tree order. What cannot be read is a problem in the log, and left out. */
 export async function* collectMembers(
   host: HostReader,
@@ -42,10 +45,13 @@ export async function* collectMembers(
   skipped: Skipped,
 ): AsyncGenerator<Member> {
   const isExcluded = compileExclude(options.exclude)
+  const starts = startPaths(options.paths)
   const links = new HardLinks()
-  for (const start of outermostPaths(options.paths)) {
+  for (const start of starts) {
     const batches = host.walk(start, {
       exclude: (path, name) => {
+        // A source within another one is a start of its own: it may be on another file system.
+        if (starts.includes(path)) return true
         const leaveOut =
           isExcluded(path, name) || options.neverInclude.some((directory) => isWithin(directory, path))
         if (leaveOut) skipped.count++
@@ -55,8 +61,13 @@ export async function* collectMembers(
       oneFileSystem: options.oneFileSystem,
       signal: options.signal,
     })
+    let device: number | undefined
     for await (const batch of batches) {
       for (const found of batch) {
+        device ??= found.dev
+        if (options.oneFileSystem && found.dev !== device && found.type === 'directory') {
+          noteNotEntered(found, log)
+        }
         if (found.type === 'socket' || found.path === '/') {
           skipped.count++
           continue
@@ -66,6 +77,11 @@ export async function* collectMembers(
       }
     }
   }
+}
+
+function noteNotEntered({ path }: Entry, log: ArchiveLog): void {
+  if (KERNEL_TREES.some((tree) => isWithin(tree, path))) return
+  log.problem(path, 'not-entered', 'another file system is mounted there')
 }
 
 function toMember(host: HostReader, found: Entry, links: HardLinks, log: ArchiveLog): Member | undefined {

@@ -1,13 +1,8 @@
-import { compareTreeOrder, globMatcher, isWithin } from '../../../agent/contract/mod.ts'
+import { compareTreeOrder, globMatcher } from '../../../agent/contract/mod.ts'
 
-/** The paths in tree order, without those that lie below another one: nothing is archived twice. */
-export function outermostPaths(paths: readonly string[]): string[] {
-  const outermost: string[] = []
-  for (const path of paths.toSorted(compareTreeOrder)) {
-    const last = outermost.at(-1)
-    if (last === undefined || !isWithin(last, path)) outermost.push(path)
-  }
-  return outermost
+/** The paths in tree order, each once. One may lie below another. */
+export function startPaths(paths: readonly string[]): string[] {
+  return [...new Set(paths)].sort(compareTreeOrder)
 }
 
 /** Whether a pattern is about the whole path ("/var/cache/**") or about a name anywhere ("*.tmp"). */

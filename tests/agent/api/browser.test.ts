@@ -43,7 +43,7 @@ describe.skipIf(!executablePath)('in Chromium (skipped where it is not installed
       transport: 'tcp',
       api: { listen: '127.0.0.1:0' },
       app,
-      store: host.store,
+      hasToken: () => false,
     })
     const context = await browser.newContext(options)
     const page = await context.newPage()

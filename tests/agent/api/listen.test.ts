@@ -3,12 +3,14 @@ import { chmodSync, existsSync, lstatSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { createApp } from '../../../agent/api/app.ts'
 import { listen } from '../../../agent/api/listen.ts'
+import { hasActiveToken } from '../../../agent/store/tokens.ts'
 import { temporaryDirectory } from '../../kit/plugin.ts'
 import { type TestHost, testHost } from './host.ts'
 
 function tcp(host: TestHost, address = '127.0.0.1:0', tls?: { certificate: string; key: string }) {
   const app = createApp(host.deps, 'tcp')
-  return listen({ transport: 'tcp', api: { listen: address, tls }, app, store: host.store })
+  const hasToken = () => hasActiveToken(host.store, Date.now())
+  return listen({ transport: 'tcp', api: { listen: address, tls }, app, hasToken })
 }
 
 function socket(host: TestHost, path: string, group = '0') {

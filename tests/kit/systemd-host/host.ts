@@ -146,11 +146,14 @@ export class SystemdHost implements AsyncDisposable {
   /** Joins the host from outside: quicker, but with all rights of this machine. For looking and setting up. */
   async peek(...command: string[]): Promise<Outcome> {
     const environment = ['env', '-i', `PATH=${PATH}`, 'LANG=C.UTF-8', 'SYSTEMD_PAGER=', 'SYSTEMD_COLORS=0']
-    const child = Bun.spawn(['nsenter', '-t', String(this.#leader), '-a', ...environment, ...command], {
-      stdin: 'ignore',
-      stdout: 'pipe',
-      stderr: 'pipe',
-    })
+    const child = Bun.spawn(
+      ['nsenter', '-t', String(this.#leader), '-a', '-r', '-w', ...environment, ...command],
+      {
+        stdin: 'ignore',
+        stdout: 'pipe',
+        stderr: 'pipe',
+      },
+    )
     const [stdout, stderr, exitCode] = await Promise.all([
       child.stdout.text(),
       child.stderr.text(),

@@ -19,6 +19,7 @@ import { testWith } from '../../kit/needs.ts'
 import { asOrdinaryUser } from '../../kit/ordinary-user.ts'
 import { BackupFixture, DAY_MS, PASSPHRASE, rulesOf } from './fixture.ts'
 import { GnuPg } from './gnupg.ts'
+import { mountTmpfs, unmount, whyNoMount } from './mount.ts'
 
 setDefaultTimeout(60_000)
 const withGpg = testWith({ programs: ['gpg', 'zstd', 'tar'] })
@@ -213,6 +214,49 @@ test('a source without anything in it makes no backup', async () => {
   rmSync(fixture.source)
   await expect(empty.subject.apply(before.findings)).rejects.toThrow('nothing in the sources can be read')
 })
+
+test('a source that is a link is told: nothing but the link is backed up', async () => {
+  using fixture = new BackupFixture()
+  const link = join(fixture.path, 'link')
+  symlinkSync(fixture.source, link)
+  using linked = new BackupFixture({ sources: { paths: [link] } })
+  expect(rulesOf((await linked.enforce()).after)).toEqual(['source-is-link'])
+})
+
+test('a source within another one is archived once, and not left out by what leaves out others', async () => {
+  using fixture = new BackupFixture()
+  fixture.write('sub/inner/file', 'x')
+  const paths = [fixture.source, join(fixture.source, 'sub/inner')]
+  using nested = new BackupFixture({ sources: { paths, exclude: ['inner'] } })
+  expect((await nested.enforce()).applied.coverage).toEqual({ examined: 4, skipped: 0 })
+})
+
+testWith({ reason: whyNoMount() })(
+  'another file system below a source is told, or backed up where it is named or wanted',
+  async () => {
+    using fixture = new BackupFixture()
+    fixture.write('near', 'near')
+    const mounted = join(fixture.source, 'mounted')
+    mkdirSync(mounted)
+    mountTmpfs(mounted)
+    try {
+      writeFileSync(join(mounted, 'far'), 'far')
+      const { after } = await fixture.enforce()
+      expect(after.findings.map(({ rule, subject }) => [rule, subject])).toEqual([
+        ['source-not-entered', mounted],
+      ])
+      const { source } = fixture
+      for (const sources of [{ paths: [source, mounted] }, { paths: [source], oneFileSystem: false }]) {
+        using other = new BackupFixture({ sources })
+        const { applied, after } = await other.enforce()
+        expect(after.findings).toEqual([])
+        expect(applied.coverage?.examined).toBe(4)
+      }
+    } finally {
+      unmount(mounted)
+    }
+  },
+)
 
 test('a destination that is missing is told, and is not made', async () => {
   using fixture = new BackupFixture()

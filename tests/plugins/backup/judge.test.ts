@@ -22,6 +22,7 @@ function record(
     stored: { bytes: 1000, sha256: 'a'.repeat(64), mtimeMs: 1 },
     provenAt: hoursAgo(1),
     failure: null,
+    isLeaving: false,
     recipients: [],
     hasPassphrase: true,
     durationMs: 1000,
@@ -58,6 +59,7 @@ function seen(changes: Partial<Observation> = {}): Observation {
     }),
     recipients: { usable: [recipient(undefined)], refused: [] },
     missingSources: [],
+    linkedSources: [],
     destination: { kind: 'ready', mode: 0o700, freeBytes: 1_000_000 },
     records: [{ record: record(), object: 'whole' }],
     ...changes,
@@ -111,6 +113,7 @@ test.each<[keyof typeof rules, Observation, string]>([
   ],
   ['backup-missing', withRecord({}, 'missing'), 'etc-20261123T021500Z.tar.zst.gpg'],
   ['backup-damaged', withRecord({}, 'damaged'), 'etc-20261123T021500Z.tar.zst.gpg'],
+  ['source-is-link', seen({ linkedSources: [{ path: '/var/www', target: '/data/www' }] }), '/var/www'],
   ['source-missing', seen({ missingSources: ['/srv/data'] }), '/srv/data'],
   [
     'recipient-unusable',
@@ -154,6 +157,15 @@ test.each<[string, Observation]>([
       ],
     }),
   ],
+  [
+    'one that retention was about to remove',
+    seen({
+      records: [
+        { record: record({ name: 'a', isLeaving: true }), object: 'missing' },
+        { record: record(), object: 'whole' },
+      ],
+    }),
+  ],
   ['a backup that could not be looked at, which is told as blind', withRecord({}, 'unknown')],
 ])('judge() is silent about %s', (_what, observation) => {
   expect(judge(observation)).toEqual([])
@@ -163,6 +175,7 @@ test('judge() goes on telling what the newest backup does not hold', () => {
   const problems = {
     count: 5,
     first: [
+      { path: '/home', kind: 'not-entered' as const, reason: 'another file system is mounted there' },
       { path: '/etc/busy', kind: 'changed' as const, reason: 'it was written to' },
       { path: '/etc/secret', kind: 'unreadable' as const, reason: 'permission denied' },
     ],
@@ -178,6 +191,7 @@ test('judge() goes on telling what the newest backup does not hold', () => {
     ],
   })
   expect(judge(observation).map(({ rule, subject }) => [rule, subject])).toEqual([
+    ['source-not-entered', '/home'],
     ['source-changed', '/etc/busy'],
     ['source-unreadable', '/etc/secret'],
     ['source-unreadable', 'sources'],

@@ -1,20 +1,18 @@
 import { expect, test } from 'bun:test'
-import { compileExclude, outermostPaths } from '../../../../plugins/backup/source/selection.ts'
+import { compileExclude, startPaths } from '../../../../plugins/backup/source/selection.ts'
 
 test.each<[string[], string[]]>([
   [
-    ['/etc', '/var/lib'],
+    ['/var/lib', '/etc'],
     ['/etc', '/var/lib'],
   ],
-  [['/etc/ssh', '/etc'], ['/etc']],
-  [['/etc', '/etc'], ['/etc']],
   [
-    ['/var/log', '/var/log-old', '/var/log/x'],
-    ['/var/log', '/var/log-old'],
+    ['/etc/ssh', '/etc'],
+    ['/etc', '/etc/ssh'],
   ],
-  [['/', '/etc'], ['/']],
-])('outermostPaths(%p) is %p', (paths, outermost) => {
-  expect(outermostPaths(paths)).toEqual(outermost)
+  [['/etc', '/etc'], ['/etc']],
+])('startPaths(%p) is %p', (paths, starts) => {
+  expect(startPaths(paths)).toEqual(starts)
 })
 
 test.each<[string, string, boolean]>([

@@ -1,0 +1,151 @@
+// A backup, its proof and its restore against the same by hand, in one run, taking turns, warm cache:
+//
+//     bun scripts/bench/backup.ts [--tree /usr/share] [--directory DIR] [--rounds 3]
+//
+// By hand is `tar -c | zstd -3 | gpg --compress-algo none -e` to a file that is synced, as a backup's is, and
+// `gpg -d | zstd -d | tar -x` and a sync. Peak memory is that of one process: of ours, and of the largest of theirs.
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { parseArgs } from 'node:util'
+import { ALL_GRANTS } from '../../agent/host/grants.ts'
+import { LocalHostWriter } from '../../agent/host/writer.ts'
+import { proveBackup, writeBackup } from '../../plugins/backup/create.ts'
+import { DirectoryDestination } from '../../plugins/backup/directory.ts'
+import { newSessionKey } from '../../plugins/backup/encryption.ts'
+import { judgeKeyFile } from '../../plugins/backup/recipients.ts'
+import { restore } from '../../plugins/backup/restore/restore.ts'
+import { fastest, formatMeasurement, type Measurement, measure } from './yardstick.ts'
+
+const { values } = parseArgs({
+  options: {
+    tree: { type: 'string', default: '/usr/share' },
+    directory: { type: 'string', default: tmpdir() },
+    rounds: { type: 'string', default: '3' },
+    // One measured process of ours: "write", "prove" (write and prove) or "restore".
+    part: { type: 'string' },
+  },
+})
+const NAME = 'bench-20260101T000000Z.tar.zst.gpg'
+
+if (values.part) await work(values.part, values.directory, values.tree)
+else await compare(values.tree, values.directory, Number(values.rounds))
+
+async function compare(tree: string, directory: string, rounds: number): Promise<void> {
+  const base = mkdtempSync(join(directory, 'reeve-bench-'))
+  process.env.GNUPGHOME = join(base, 'gnupg')
+  try {
+    for (const name of ['gnupg', 'ours', 'hand']) mkdirSync(join(base, name), { mode: 0o700 })
+    makeKey(base)
+    await mustEnd(['tar', '-C', '/', '-cf', '/dev/null', '--', tree.slice(1)])
+    const ours = (part: string) => () => {
+      rmSync(join(base, 'restored'), { recursive: true, force: true })
+      mkdirSync(join(base, 'restored'), { mode: 0o700 })
+      return mustEnd([
+        process.execPath,
+        import.meta.filename,
+        '--part',
+        part,
+        '--directory',
+        base,
+        '--tree',
+        tree,
+      ])
+    }
+    const shell = (script: string) => () => {
+      rmSync(join(base, 'restored'), { recursive: true, force: true })
+      mkdirSync(join(base, 'restored'), { mode: 0o700 })
+      return mustEnd(['sh', '-c', `cd "$1" && ${script}`, 'sh', base, tree.slice(1)])
+    }
+    const hand = shell(
+      'tar -C / -c -- "$2" | zstd -q -3 | gpg --batch --trust-model always --compress-algo none -r bench -e > hand/b && sync hand/b && rm -f hand/old && mv hand/b hand/old',
+    )
+    const best = { write: await ours('write')(), prove: await ours('prove')(), hand: await hand() }
+    for (let round = 1; round < rounds; round++) {
+      best.write = faster(best.write, await ours('write')())
+      best.hand = faster(best.hand, await hand())
+      best.prove = faster(best.prove, await ours('prove')())
+    }
+    console.log(`${tree}: ${sizes(base)}; fastest of ${rounds}`)
+    console.log(formatMeasurement('tar | zstd -3 | gpg', best.hand))
+    console.log(formatMeasurement('backup', best.write), against(best.hand, best.write, 1))
+    console.log(formatMeasurement('backup and proof', best.prove), against(best.hand, best.prove, 1.8))
+    const byHand = await fastest(
+      rounds,
+      shell('gpg --batch -q -d hand/old | zstd -q -d | tar -x -C restored && sync -f restored'),
+    )
+    const restored = await fastest(rounds, ours('restore'))
+    console.log(formatMeasurement('gpg -d | zstd -d | tar -x', byHand))
+    console.log(formatMeasurement('restore', restored), against(byHand, restored, 1.2))
+  } finally {
+    Bun.spawnSync(['gpgconf', '--kill', 'all'])
+    Bun.spawnSync(['rm', '-rf', base])
+  }
+}
+
+function makeKey(base: string): void {
+  const gpg = (...args: string[]) => {
+    const argv = ['gpg', '--batch', '--quiet', '--pinentry-mode', 'loopback', '--passphrase', '', ...args]
+    const { exitCode, stdout, stderr } = Bun.spawnSync(argv)
+    if (exitCode !== 0) throw new Error(`gpg: ${stderr}`)
+    return stdout
+  }
+  gpg('--quick-generate-key', 'bench', 'ed25519', 'sign', 'never')
+  const fingerprint = /^fpr:+([0-9A-F]{40}):/m.exec(gpg('--list-keys', '--with-colons').toString())?.[1] ?? ''
+  gpg('--quick-add-key', fingerprint, 'cv25519', 'encr', 'never')
+  gpg('--output', join(base, 'public.gpg'), '--export', 'bench')
+  gpg('--output', join(base, 'secret.gpg'), '--export-secret-keys', 'bench')
+}
+
+/** One part in this process, so that its time and memory are its own. */
+async function work(part: string, base: string, tree: string): Promise<void> {
+  const host = new LocalHostWriter('/', { ...ALL_GRANTS, run: [['/usr/bin/sync', '…']] })
+  const destination = new DirectoryDestination(host, join(base, 'ours'), '0000000000000000')
+  if (part === 'restore') {
+    const { readPrivateKeys } = await import('openpgp')
+    const privateKeys = await readPrivateKeys({ binaryKeys: readFileSync(join(base, 'secret.gpg')) })
+    const options = { target: join(base, 'restored'), patterns: [], overwrite: false }
+    const unlock = async (message: Parameters<Parameters<typeof restore>[2]>[0]) =>
+      (await message.unlock({ privateKeys }))[0] ?? new Uint8Array(32)
+    await restore(host, destination.read(NAME), unlock, options)
+    return
+  }
+  const now = new Date()
+  const [recipient] = await judgeKeyFile('public.gpg', readFileSync(join(base, 'public.gpg')), undefined, now)
+  if (!recipient) throw new Error('there is no key')
+  if (await destination.stat(NAME)) await destination.remove(NAME)
+  const sessionKey = newSessionKey()
+  const signal = new AbortController().signal
+  const written = await writeBackup(
+    host,
+    { paths: [tree], exclude: [], oneFileSystem: true, neverInclude: [base], signal },
+    3,
+    sessionKey,
+    { publicKeys: [recipient.key], passphrase: undefined, now },
+    destination,
+    NAME,
+    () => {},
+  )
+  if (part !== 'prove') return
+  const expected = { written, sessionKey, keyIds: [recipient.encryptionKeyId], passphrase: undefined }
+  await proveBackup(destination, NAME, expected, () => {}, signal)
+}
+
+function sizes(base: string): string {
+  const bytes = (name: string) => `${(statSync(join(base, name)).size / 1e6).toFixed(0)} MB`
+  return `${bytes(`ours/${readdirSync(join(base, 'ours'))[0]}`)} by reeve, ${bytes('hand/old')} by hand`
+}
+
+function faster(a: Measurement, b: Measurement): Measurement {
+  return b.seconds < a.seconds ? b : a
+}
+
+function against(yardstick: Measurement, ours: Measurement, wanted: number): string {
+  return `${(ours.seconds / yardstick.seconds).toFixed(2)} × (wanted ≤ ${wanted})`
+}
+
+async function mustEnd(argv: string[]): Promise<Measurement> {
+  const measurement = await measure(argv)
+  if (measurement.exitCode !== 0) throw new Error(`${argv.join(' ')}: ${measurement.stderr}`)
+  return measurement
+}
