@@ -1,3 +1,4 @@
+import { basename } from 'node:path'
 import { builtInPlugins } from '../plugins/index.ts'
 import { JAIL_ARGUMENT, WORKER_ARGUMENT } from './worker/self.ts'
 
@@ -14,6 +15,9 @@ switch (process.argv[2]) {
     break
   default: {
     const { runCli } = await import('./cli/main.ts')
-    process.exit(await runCli(process.argv.slice(2), builtInPlugins))
+    const args = process.argv.slice(2)
+    // A link named as a program that reeve stands in for is that program.
+    const name = basename(process.argv0)
+    process.exit(await runCli(builtInPlugins.programs?.[name] ? [name, ...args] : args, builtInPlugins))
   }
 }

@@ -1,4 +1,4 @@
-import type { PluginSource, PluginSpec } from '../agent/contract/mod.ts'
+import type { PluginSource, PluginSpec, Program } from '../agent/contract/mod.ts'
 
 // biome-ignore lint/suspicious/noExplicitAny: specs of different configs; each is checked where it is defined
 type Load = () => Promise<{ default: PluginSpec<any> }>
@@ -12,8 +12,17 @@ const plugins: Record<string, Load> = {
   command: () => import('./command/plugin.ts'),
 }
 
+/** `reeve logrotate …`, or a link of that name to reeve. */
+const programs: Record<string, Program> = {
+  logrotate: {
+    summary: 'Rotate logs as the program logrotate does, with its options and files',
+    load: async () => (await import('./log-rotation/program/main.ts')).logrotate,
+  },
+}
+
 export const builtInPlugins: PluginSource = {
   names: Object.keys(plugins),
+  programs,
   async load(names) {
     const wanted = [...new Set(names)].flatMap((name) => plugins[name] ?? [])
     const modules = await Promise.all(wanted.map((load) => load()))

@@ -18,6 +18,8 @@ export async function runCli(args: string[], plugins: PluginSource): Promise<num
 }
 
 async function dispatch(args: string[], plugins: PluginSource): Promise<number> {
+  const program = plugins.programs?.[args[0] ?? '']
+  if (program) return (await program.load())(args.slice(1))
   const { name, rest } = splitCommand(args)
   if (name === undefined || name === 'help') {
     const topic = rest.find((word) => !word.startsWith('-'))
@@ -125,7 +127,11 @@ async function showOverview(plugins: PluginSource): Promise<void> {
       ([verb, command]) => [`${plugin.name} ${verb}`, command.summary] as const,
     ),
   )
-  const all = [...Object.entries(commands).map(([name, { summary }]) => [name, summary] as const), ...verbs]
+  const programs = Object.entries(plugins.programs ?? {})
+  const all = [
+    ...[...Object.entries(commands), ...programs].map(([name, { summary }]) => [name, summary] as const),
+    ...verbs,
+  ]
   const width = Math.max(...all.map(([name]) => name.length))
   for (const [name, summary] of all) print(`  ${paint('cyan', name.padEnd(width))}  ${summary}`)
   print(

@@ -47,6 +47,7 @@ export {
   type Log,
   type PluginSource,
   type PluginSpec,
+  type Program,
   type Registry,
   type Rule,
 } from './plugin.ts'

@@ -116,4 +116,12 @@ export interface PluginSource {
   readonly names: readonly string[]
   /** Those of the names that there are. */
   load(names: Iterable<string>): Promise<Registry>
+  /** Programs of other projects that reeve stands in for, by name. */
+  readonly programs?: Readonly<Record<string, Program>>
+}
+
+/** A whole program: arguments in, exit code out. It runs in the caller's process and is not jailed. */
+export interface Program {
+  summary: string
+  load(): Promise<(args: string[]) => Promise<number>>
 }

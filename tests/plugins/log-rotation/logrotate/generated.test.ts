@@ -1,0 +1,24 @@
+import { expect, setDefaultTimeout } from 'bun:test'
+import { join } from 'node:path'
+import fc from 'fast-check'
+import { testWith } from '../../../kit/needs.ts'
+import { temporaryDirectory } from '../../../kit/plugin.ts'
+import { cases } from './cases.ts'
+import { compare, REAL } from './oracle.ts'
+
+const RUNS = Number(process.env.LOGROTATE_CASES ?? 250)
+setDefaultTimeout(120_000)
+
+testWith({ programs: [REAL, 'gzip'], root: true })(
+  'logrotate() leaves the tree, the state and the exit code that the real program leaves',
+  async () => {
+    using directory = temporaryDirectory()
+    await fc.assert(
+      fc.asyncProperty(cases, async (given) => {
+        const { real, ours } = await compare(join(directory.path, 'case'), given)
+        expect(ours).toEqual(real)
+      }),
+      { numRuns: RUNS, seed: 20_26, endOnFailure: false },
+    )
+  },
+)
