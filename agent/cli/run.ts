@@ -26,6 +26,8 @@ interface Result {
   reason: string | null
   worst: Severity | null
   findings: number
+  /** Subjects that could not be examined. */
+  blind: number
   durationMs: number | null
 }
 
@@ -52,7 +54,9 @@ async function runJobs(invocation: Invocation, prepare: (job: Job) => Job): Prom
   const host = await readHost(invocation)
   const jobs = chosen(invocation, host.jobs)
   const looksOnly = prepare(jobs[0] as Job) !== jobs[0]
-  const daemon = host.socket && !looksOnly ? new ApiClient(host.socket) : undefined
+  // A timer's unit has just the permissions of its job: the run belongs into it.
+  const isHere = looksOnly || invocation.values.timer === true
+  const daemon = host.socket && !isHere ? new ApiClient(host.socket) : undefined
   const results =
     daemon && (await daemon.isThere())
       ? await byDaemon(daemon, jobs)
@@ -106,7 +110,7 @@ async function here(host: HostView, jobs: Job[], { values }: Invocation): Promis
   return results
 }
 
-const NOTHING = { runId: null, worst: null, findings: 0, durationMs: null }
+const NOTHING = { runId: null, worst: null, findings: 0, blind: 0, durationMs: null }
 
 function resultOf(
   store: ReturnType<typeof openOneShot>['store'],
@@ -120,7 +124,9 @@ function resultOf(
     .all(job, summary.runId)
     .map((row) => row.severity)
   const row = store.sqlite
-    .query<{ duration_ms: number | null }, [number]>('SELECT duration_ms FROM runs WHERE id = ?')
+    .query<{ duration_ms: number | null; blind: number }, [number]>(
+      'SELECT duration_ms, json_array_length(blind) AS blind FROM runs WHERE id = ?',
+    )
     .get(summary.runId)
   return {
     job,
@@ -129,6 +135,7 @@ function resultOf(
     reason: summary.reason,
     worst: SEVERITIES.findLast((severity) => worst.includes(severity)) ?? null,
     findings: summary.findingCount,
+    blind: row?.blind ?? 0,
     durationMs: row?.duration_ms ?? null,
   }
 }
@@ -137,6 +144,7 @@ interface ApiRun {
   outcome: Outcome | 'running'
   reason: string | null
   findingCount: number
+  blindCount: number
   durationMs: number | null
   finishedAt: number | string | null
 }
@@ -169,6 +177,7 @@ async function byDaemon(daemon: ApiClient, jobs: Job[]): Promise<Result[]> {
       reason: row.reason,
       worst: SEVERITIES.findLast((severity) => severities.includes(severity)) ?? null,
       findings: row.findingCount,
+      blind: row.blindCount,
       durationMs: row.durationMs,
     })
   }
@@ -231,9 +240,8 @@ function exitCode(result: Result, threshold: number): number {
     case 'clean':
       return EXIT.clean
     case 'findings':
-      return result.worst !== null && SEVERITIES.indexOf(result.worst) >= threshold
-        ? EXIT.findings
-        : EXIT.clean
+      if (result.worst !== null && SEVERITIES.indexOf(result.worst) >= threshold) return EXIT.findings
+      return result.blind > 0 ? EXIT.failed : EXIT.clean
     case 'interrupted':
       return EXIT.interrupted
     default:
