@@ -141,6 +141,7 @@ const runResult = z.object({
   reason: z.string().nullable(),
   worst: z.string().nullable(),
   findings: z.number(),
+  blind: z.number(),
   durationMs: z.number().nullable(),
 })
 export type RunResult = z.infer<typeof runResult>
