@@ -369,6 +369,9 @@ put_timers() {
   for unit in "$work"/timers/*; do
     put "$units/${unit##*/}" <"$unit"
   done
+  # The daemon then serves, tells when a job is late, and starts none itself.
+  printf '[Service]\nExecStart=\nExecStart=%s daemon --no-schedule\n' "$prefix/bin/reeve" |
+    put "$units/reeve.service.d/20-timers.conf"
 }
 
 remove_timer() {

@@ -16,16 +16,12 @@ import { openDatabase } from './store/database.ts'
 // A start is short because what stands between it and the first answer loads little. Look at
 // docs/adr/0007-quick-start.md before adding an import here.
 
-/**
- * For so long the service is not loaded yet, which takes the thread for some 30 ms: whoever waits for /readyz
- * has an answer by then.
- */
-const HEAD_START_MS = 20
-
 /** Runs until SIGTERM or SIGINT; then lets the runs under way end, at most 20 seconds, and stops. */
 export async function runDaemon(options: {
   config?: string | undefined
   plugins: PluginSource
+  /** False: systemd timers start the jobs. */
+  keepsSchedule: boolean
 }): Promise<void> {
   const startedAt = Date.now()
   const path = configPath(options.config, process.env)
@@ -56,7 +52,7 @@ export async function runDaemon(options: {
   let service: Service | undefined
   try {
     const { api } = setup.config
-    const readiness = () => judgeReadiness(database, service?.isStopping ?? false)
+    const readiness = () => judgeReadiness(database, service)
     const front = (transport: Transport) =>
       createFront({ readiness, config: () => (service?.setup ?? setup).config.api }, () =>
         loadApp(started.promise, transport),
@@ -68,12 +64,23 @@ export async function runDaemon(options: {
       const access = { path: socket, group: api.socketGroup, log: asLog(log) }
       listeners.push(await listen({ transport: 'socket', app: front('socket'), ...access }))
     }
-    await Promise.race([ended, Bun.sleep(HEAD_START_MS)])
     const { Service } = await import('./service.ts')
-    const { plugins } = options
-    const parts = { setup, plugins, state, database, listeners, readiness, redactor, log, startedAt }
-    service = new Service({ configPath: path, ...parts })
-    service.start()
+    const { plugins, keepsSchedule } = options
+    const parts = {
+      setup,
+      plugins,
+      keepsSchedule,
+      state,
+      database,
+      listeners,
+      readiness,
+      redactor,
+      log,
+      startedAt,
+    }
+    const starting = new Service({ configPath: path, ...parts })
+    starting.start()
+    service = starting
     started.resolve(service)
     await ended
   } finally {
@@ -83,9 +90,13 @@ export async function runDaemon(options: {
   }
 }
 
-/** Ready: the configuration is in force, the state is this daemon's alone, and the database answers. */
-function judgeReadiness(database: Database, isStopping: boolean): { ready: boolean; reasons: string[] } {
-  const reasons = isStopping ? ['reeve is stopping'] : []
+/** Ready: the state is this daemon's alone, the schedule runs, and the database answers. */
+function judgeReadiness(
+  database: Database,
+  service: Service | undefined,
+): { ready: boolean; reasons: string[] } {
+  const reasons =
+    service === undefined ? ['reeve is starting'] : service.isStopping ? ['reeve is stopping'] : []
   try {
     database.query('SELECT 1').get()
   } catch (error) {

@@ -38,6 +38,7 @@ const PRUNE_INTERVAL_MS = 6 * 3_600_000
 export interface ServiceParts {
   configPath: string
   plugins: PluginSource
+  keepsSchedule: boolean
   setup: OpenedSetup
   state: StateDirectory
   database: Database
@@ -84,7 +85,7 @@ export class Service {
       log,
     }
     this.runner = new Runner(engine)
-    this.scheduler = new Scheduler(this.runner, engine)
+    this.scheduler = new Scheduler(this.runner, engine, parts.keepsSchedule)
   }
 
   start(): void {

@@ -23,12 +23,14 @@ export class Scheduler {
   constructor(
     private readonly runner: Runner,
     private readonly parts: Pick<RunnerParts, 'store' | 'now' | 'alert' | 'log' | 'version' | 'onFinished'>,
+    /** False: others (systemd timers) start the jobs; this one only tells when they do not. */
+    private readonly startsJobs = true,
   ) {}
 
   /** Starts with these jobs: catches up what was missed, then follows the schedules. */
   start(jobs: Job[]): void {
     this.schedule(jobs)
-    for (const job of jobs) this.catchUp(job)
+    if (this.startsJobs) for (const job of jobs) this.catchUp(job)
     this.watch = setInterval(() => this.look(), WATCH_INTERVAL_MS)
   }
 
@@ -68,7 +70,7 @@ export class Scheduler {
     const now = this.parts.now()
     for (const job of jobs) {
       if (!this.knownSince.has(job.name)) this.knownSince.set(job.name, now)
-      if (!job.schedule || !job.enabled || job.refused) continue
+      if (!this.startsJobs || !job.schedule || !job.enabled || job.refused) continue
       this.crons.push(new Cron(job.schedule, { timezone: job.timezone }, () => this.due(job)))
     }
     for (const job of jobs) this.noteRefusal(job, now)

@@ -43,18 +43,21 @@ function build(args: string[]): void {
 
 async function benchStart(reeve: string, bare: string): Promise<void> {
   const ours: number[] = []
+  const ready: number[] = []
   const yardstick: number[] = []
   const place = await configure('start', {})
   for (let round = 0; round < ROUNDS; round++) {
     yardstick.push(await timeBare(bare))
-    const { daemon, milliseconds } = await startDaemon(reeve, place)
-    ours.push(milliseconds)
+    const { daemon, answerMs, readyMs } = await startDaemon(reeve, place)
+    ours.push(answerMs)
+    ready.push(readyMs)
     await stop(daemon)
   }
   const [a, b] = [median(ours), median(yardstick)]
   console.log(
     `start to first answer of /readyz   ${a.toFixed(0)} ms, bare Bun.serve ${b.toFixed(0)} ms: ${(a / b).toFixed(2)} × (wanted ≤ 2)`,
   )
+  console.log(`start to "ready"                   ${median(ready).toFixed(0)} ms`)
 }
 
 async function benchDaemon(reeve: string): Promise<void> {
@@ -137,8 +140,11 @@ async function startDaemon(reeve: string, place: Place) {
     stdout: 'ignore',
     stderr: 'ignore',
   })
-  await firstAnswer(`http://127.0.0.1:${place.port}/readyz`)
-  return { daemon, milliseconds: performance.now() - started }
+  const url = `http://127.0.0.1:${place.port}/readyz`
+  await answer(url, () => true)
+  const answerMs = performance.now() - started
+  await answer(url, (response) => response.ok)
+  return { daemon, answerMs, readyMs: performance.now() - started }
 }
 
 async function timeBare(bare: string): Promise<number> {
@@ -150,18 +156,18 @@ async function timeBare(bare: string): Promise<number> {
   const url = Buffer.from(value ?? [])
     .toString('utf8')
     .trim()
-  await firstAnswer(url)
+  await answer(url, () => true)
   const milliseconds = performance.now() - started
   await stop(server)
   return milliseconds
 }
 
-/** Asks without a pause until there is an answer; gives up after ten seconds. */
-async function firstAnswer(url: string): Promise<void> {
+/** Asks without a pause until there is an answer that will do; gives up after ten seconds. */
+async function answer(url: string, isEnough: (response: Response) => boolean): Promise<void> {
   const deadline = performance.now() + 10_000
   while (performance.now() < deadline) {
     try {
-      if ((await fetch(url)).ok) return
+      if (isEnough(await fetch(url))) return
     } catch {
       await Bun.sleep(0.5)
     }
