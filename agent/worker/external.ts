@@ -1,8 +1,9 @@
 import { readFileSync } from 'node:fs'
 import { z } from 'zod'
-import * as contract from '../contract/mod.ts'
+import { externalContract } from '../contract/external.ts'
 import type { Permissions } from '../contract/permissions.ts'
 import type { PluginSpec } from '../contract/plugin.ts'
+import { SEVERITIES } from '../contract/report.ts'
 import { describeError } from '../lib/errors.ts'
 
 /**
@@ -11,7 +12,7 @@ import { describeError } from '../lib/errors.ts'
  */
 export async function loadExternalPlugin(path: string): Promise<PluginSpec> {
   const module = (await importText(path)) as { default?: unknown }
-  const made = typeof module.default === 'function' ? module.default(contract) : module.default
+  const made = typeof module.default === 'function' ? module.default(externalContract) : module.default
   return assertSpec(path, made)
 }
 
@@ -25,35 +26,41 @@ function importText(path: string): Promise<unknown> {
   return import(`data:text/javascript;base64,${Buffer.from(code, 'utf8').toString('base64')}`)
 }
 
-const specShape = z.looseObject({
-  name: z.string().regex(/^[a-z][a-z0-9-]{0,62}$/),
-  summary: z.string(),
-  defaults: z.strictObject({ schedule: z.string(), timeout: z.string() }),
-  rules: z.record(
-    z.string(),
-    z.strictObject({
-      means: z.string(),
-      severity: z.enum(['info', 'warning', 'critical']),
-      references: z.array(z.string()).optional(),
-    }),
-  ),
-  permissions: z.custom<() => unknown>((value) => typeof value === 'function'),
-  check: z.custom<() => unknown>((value) => typeof value === 'function'),
-})
-
 function assertSpec(path: string, made: unknown): PluginSpec {
-  const result = specShape.safeParse(made)
-  if (!result.success) {
-    const issue = result.error.issues[0]
-    throw new Error(
-      `Cannot use the plugin "${path}": ${issue?.path.join('.') || 'its default export'}: ${issue?.message ?? 'is no plugin'}`,
-    )
+  const problem = specProblem(made)
+  if (problem) throw new Error(`Cannot use the plugin "${path}": ${problem}`)
+  return made as PluginSpec
+}
+
+/** What keeps a value from being a plugin. By hand: a schema takes longer to build than the rest of the import. */
+function specProblem(made: unknown): string | undefined {
+  if (!isRecord(made)) return 'its default export is no plugin'
+  const { name, summary, defaults, rules, config, permissions, check } = made
+  if (typeof name !== 'string' || !/^[a-z][a-z0-9-]{0,62}$/.test(name)) {
+    return 'name: wanted lower-case letters, digits and "-"'
   }
-  const spec = made as PluginSpec
-  if (typeof spec.config?.parse !== 'function') {
-    throw new Error(`Cannot use the plugin "${path}": config is no zod object`)
+  if (typeof summary !== 'string') return 'summary: wanted a text'
+  if (!isRecord(defaults)) return 'defaults: wanted schedule and timeout'
+  if (typeof defaults.schedule !== 'string') return 'defaults.schedule: wanted a cron expression or "manual"'
+  if (typeof defaults.timeout !== 'string') return 'defaults.timeout: wanted a duration such as "1m"'
+  if (!isRecord(rules)) return 'rules: wanted a map of rules'
+  for (const [rule, value] of Object.entries(rules)) {
+    if (!isRecord(value) || typeof value.means !== 'string') return `rules.${rule}.means: wanted a text`
+    if (!SEVERITIES.some((severity) => severity === value.severity)) {
+      return `rules.${rule}.severity: wanted one of ${SEVERITIES.join(', ')}`
+    }
+    const references = value.references ?? []
+    if (!Array.isArray(references) || !references.every((reference) => typeof reference === 'string')) {
+      return `rules.${rule}.references: wanted a list of texts`
+    }
   }
-  return spec
+  if (!isRecord(config) || typeof config.parse !== 'function') return 'config: wanted an object of zod'
+  if (typeof permissions !== 'function') return 'permissions: wanted a function'
+  return typeof check === 'function' ? undefined : 'check: wanted a function'
+}
+
+function isRecord(value: unknown): value is Record<string, unknown> {
+  return value !== null && typeof value === 'object'
 }
 
 /** What the daemon has to know of an external plugin, told by a worker: the daemon itself runs none of its code. */

@@ -1,4 +1,5 @@
 import { readSync } from 'node:fs'
+import { z } from 'zod'
 import type { PluginSource } from '../contract/plugin.ts'
 import { type Json, MAX_FINDINGS, MAX_MEMORY_BYTES, type Report } from '../contract/report.ts'
 import { toGrants } from '../host/grants.ts'
@@ -108,6 +109,8 @@ async function perform(
 }
 
 async function loadPlugin(request: WorkRequest, plugins: PluginSource) {
+  // A worker parses one configuration and ends: to compile its schema would take longer than it saves.
+  z.config({ jitless: true })
   if (request.pluginFile) return (await import('./external.ts')).loadExternalPlugin(request.pluginFile)
   const plugin = (await plugins.load([request.plugin])).get(request.plugin)
   if (!plugin) throw new Error(`Cannot run "${request.job}": there is no plugin "${request.plugin}"`)
