@@ -6,7 +6,7 @@ import { temporaryDirectory } from '../../../kit/plugin.ts'
 import { cases } from './cases.ts'
 import { compare, REAL } from './oracle.ts'
 
-const RUNS = Number(process.env.LOGROTATE_CASES ?? 250)
+const RUNS = Number(process.env.LOGROTATE_CASES ?? 150)
 setDefaultTimeout(120_000)
 
 testWith({ programs: [REAL, 'gzip'], root: true })(
