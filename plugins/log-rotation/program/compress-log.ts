@@ -24,9 +24,15 @@ const BUILT_IN_BYTES = 16 * 1_048_576
 
 /**
  * Writes `NAME.gz` under a temporary name, has it on the disk, renames it. The log itself is left to the caller.
- * Throws, and leaves nothing behind, when the program fails.
+ * Throws, and leaves nothing behind, when the program fails. The archive is as old as `modifiedAt`, or as the file.
  */
-export function compressLog(path: string, settings: Settings, now: Date, output: Output): void {
+export function compressLog(
+  path: string,
+  settings: Settings,
+  now: Date,
+  output: Output,
+  modifiedAt?: Date,
+): void {
   const target = path + settings.compressExtension
   output.debug(`compressing log with: ${settings.compressCommand}`)
   const temporary = `${dirname(target)}/.${basename(target)}.reeve-tmp`
@@ -38,7 +44,7 @@ export function compressLog(path: string, settings: Settings, now: Date, output:
     try {
       copyAccessList(source, descriptor)
       pack(path, source, descriptor, stat.size, settings, output)
-      futimesSync(descriptor, stat.atimeMs / 1000, stat.mtimeMs / 1000)
+      futimesSync(descriptor, stat.atimeMs / 1000, (modifiedAt?.getTime() ?? stat.mtimeMs) / 1000)
       fsyncSync(descriptor)
       if (statSync(target, { throwIfNoEntry: false })) setAside(target, now, output)
       renameSync(temporary, target)

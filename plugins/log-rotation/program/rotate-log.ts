@@ -23,6 +23,8 @@ export interface LogRotation {
   path: string
   set: LogSet
   names: NamePlan
+  /** Of the log before it is rotated: a copy of it is no younger than its last line. */
+  modifiedAt: Date
   now: Date
   mailCommand: string
   output: Output
@@ -103,7 +105,7 @@ export function finishLog(rotation: LogRotation): void {
     unlinkSync(temporaryOf(path))
   }
   if (settings.compress && !settings.delayCompress && exists(names.final)) {
-    compressLog(names.final, settings, now, output)
+    compressLog(names.final, settings, now, output, rotation.modifiedAt)
     removeLog(names.final, set, output)
   }
   if (settings.mailFirst && exists(names.first)) mailLog(names.first, path, settings, mailCommand, output)

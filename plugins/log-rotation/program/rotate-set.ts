@@ -87,7 +87,8 @@ class SetRotation {
     if (names.date) output.debug(`dateext suffix '${names.date.text}'`)
     const plan = planNames(names, set.settings, options.now)
     const { now, mailCommand, dryRun } = options
-    const rotation = { path, set, names: plan, now, mailCommand, output, dryRun }
+    const modifiedAt = lstatSync(path, { throwIfNoEntry: false })?.mtime ?? now
+    const rotation = { path, set, names: plan, modifiedAt, now, mailCommand, output, dryRun }
     if (names.date && (existsSync(plan.first) || existsSync(plan.final + names.compression))) {
       if (!dryRun) this.#attempt(rotation, () => compressEarlier(rotation))
       output.error(`destination ${plan.first} already exists, skipping rotation`)
