@@ -4,6 +4,7 @@ import type { Job } from './engine/job.ts'
 import { onCalendar } from './engine/on-calendar.ts'
 import { globBase } from './lib/path.ts'
 
+const DEFAULT_STATE_DIR = '/var/lib/reeve'
 const ALWAYS = 'CAP_DAC_READ_SEARCH'
 
 /** What a job may do when it runs as configured. */
@@ -24,8 +25,10 @@ function access(jobs: Job[]): { capabilities: string[]; writes: string[] } {
 }
 
 /** Lines for [Service] that open just what the jobs declare: the unit alone lets the daemon write nothing. */
-function accessLines(jobs: Job[]): string[] {
+function accessLines(jobs: Job[], stateDir: string): string[] {
   const { capabilities, writes } = access(jobs)
+  // StateDirectory= opens the usual one.
+  if (stateDir !== DEFAULT_STATE_DIR) writes.push(stateDir)
   return [
     `AmbientCapabilities=${capabilities.join(' ')}`,
     `CapabilityBoundingSet=${capabilities.join(' ')}`,
@@ -39,11 +42,11 @@ function escapeUnit(character: string): string {
 }
 
 /** A drop-in for reeve.service with what the configured jobs need. */
-export function daemonDropIn(jobs: Job[]): string {
+export function daemonDropIn(jobs: Job[], stateDir = DEFAULT_STATE_DIR): string {
   return [
     '# Made by "reeve config unit" from the permissions that the jobs declare; made anew by install.sh.',
     '[Service]',
-    ...accessLines(jobs),
+    ...accessLines(jobs, stateDir),
     '',
   ].join('\n')
 }
@@ -54,11 +57,11 @@ export interface UnitFile {
 }
 
 /** A service and a timer for each scheduled job; each service may do just what its own job declares. */
-export function timerUnits(jobs: Job[], binary: string): UnitFile[] {
+export function timerUnits(jobs: Job[], binary: string, stateDir = DEFAULT_STATE_DIR): UnitFile[] {
   return jobs
     .filter((job) => job.enabled && !job.refused && job.schedule)
     .flatMap((job) => [
-      { name: `reeve-${job.name}.service`, content: jobService(job, binary) },
+      { name: `reeve-${job.name}.service`, content: jobService(job, binary, stateDir) },
       { name: `reeve-${job.name}.timer`, content: jobTimer(job) },
     ])
 }
@@ -67,7 +70,7 @@ export function timerUnits(jobs: Job[], binary: string): UnitFile[] {
 const DAEMON_ONLY =
   /^(Type|NotifyAccess|ExecStart|ExecReload|KillMode|WatchdogSec|WatchdogSignal|Restart\w*|TimeoutStopSec|AmbientCapabilities|CapabilityBoundingSet)=/
 
-function jobService(job: Job, binary: string): string {
+function jobService(job: Job, binary: string, stateDir: string): string {
   const hardening = (serviceUnit.split('[Service]')[1]?.split('[Install]')[0] ?? '')
     .split('\n')
     .filter((line) => line !== '' && !line.startsWith('#') && !DAEMON_ONLY.test(line))
@@ -84,7 +87,7 @@ function jobService(job: Job, binary: string): string {
     `TimeoutStartSec=${Math.ceil(job.timeoutMs / 1000) + 60}`,
     'RuntimeDirectoryPreserve=yes',
     ...hardening,
-    ...accessLines([job]),
+    ...accessLines([job], stateDir),
     '',
   ].join('\n')
 }

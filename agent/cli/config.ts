@@ -5,8 +5,8 @@ import { configSchema } from '../config/schema.ts'
 import { UserError } from '../lib/errors.ts'
 import { nearest } from '../lib/nearest.ts'
 import { daemonDropIn, timerUnits } from '../units.ts'
-import { type CliCommand, EXIT, textOption } from './command.ts'
-import { readHost } from './host.ts'
+import { type CliCommand, EXIT, type OptionValues, textOption } from './command.ts'
+import { type HostView, readHost } from './host.ts'
 import { print, printJson } from './print.ts'
 
 const VERBS = ['check', 'show', 'schema', 'unit', 'timers']
@@ -41,8 +41,8 @@ export const config: CliCommand = {
       return EXIT.clean
     }
     const host = await readHost(invocation)
-    if (verb === 'unit') print(daemonDropIn(host.jobs).trimEnd())
-    else if (verb === 'timers') writeTimers(invocation.values, host.jobs)
+    if (verb === 'unit') print(daemonDropIn(host.jobs, host.stateDir).trimEnd())
+    else if (verb === 'timers') writeTimers(invocation.values, host)
     else if (verb === 'show') printJson({ ...host.config, stateDir: host.stateDir, jobs: host.jobs })
     else {
       const refused = host.jobs.filter((job) => job.refused)
@@ -62,8 +62,8 @@ export const config: CliCommand = {
   },
 }
 
-function writeTimers(values: Parameters<typeof textOption>[0], jobs: Parameters<typeof timerUnits>[0]): void {
-  const units = timerUnits(jobs, textOption(values, 'binary') ?? '/usr/local/bin/reeve')
+function writeTimers(values: OptionValues, { jobs, stateDir }: HostView): void {
+  const units = timerUnits(jobs, textOption(values, 'binary') ?? '/usr/local/bin/reeve', stateDir)
   const directory = textOption(values, 'output')
   if (directory === undefined) {
     for (const { name, content } of units) print(`# ${name}\n${content}`)

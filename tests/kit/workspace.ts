@@ -1,4 +1,12 @@
-import { mkdirSync, readFileSync, realpathSync, writeFileSync } from 'node:fs'
+import {
+  chmodSync,
+  copyFileSync,
+  existsSync,
+  mkdirSync,
+  readFileSync,
+  realpathSync,
+  writeFileSync,
+} from 'node:fs'
 import { dirname, join } from 'node:path'
 import { stringify } from 'yaml'
 import { z } from 'zod'
@@ -6,14 +14,6 @@ import { openStore, openStoreForReading, type Store } from '../../agent/store/op
 import { reeveBinary } from './binary.ts'
 import { temporaryDirectory } from './plugin.ts'
 import { waitUntil } from './wait.ts'
-
-/** Looked up once, so that all of a test file is about one build. */
-let built: string | undefined
-
-function binary(): string {
-  built ??= reeveBinary()
-  return built
-}
 
 export interface Result {
   exitCode: number | null
@@ -71,7 +71,7 @@ export class Workspace implements AsyncDisposable {
 
   /** A command as a shell takes it. */
   command(args: string): string {
-    return `'${binary()}' ${args} --config '${this.config}'`
+    return `'${reeveBinary()}' ${args} --config '${this.config}'`
   }
 
   /** Runs one command to its end. */
@@ -83,10 +83,19 @@ export class Workspace implements AsyncDisposable {
 
   /** Starts a command; the caller waits for its end. */
   spawn(args: string[], options: StartOptions = {}) {
-    return this.start([binary(), ...args, '--config', this.config], options)
+    const binary = options?.wrap ? this.sharedBinary() : reeveBinary()
+    return this.start([binary, ...args, '--config', this.config], options)
   }
 
   /** Starts any program, with the environment that a command has. */
+  /** A copy of the binary for another user, who may not reach the checkout. */
+  private sharedBinary(): string {
+    const copy = join(this.path, 'reeve')
+    if (!existsSync(copy)) copyFileSync(reeveBinary(), copy)
+    chmodSync(copy, 0o755)
+    return copy
+  }
+
   start(command: string[], { env = {}, wrap = [], stdin }: StartOptions = {}) {
     return Bun.spawn([...wrap, ...command], {
       stdin: stdin === undefined ? 'ignore' : Buffer.from(stdin),
