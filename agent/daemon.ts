@@ -4,6 +4,7 @@ import { type App, createFront } from './api/front.ts'
 import { type Listener, listen } from './api/listen.ts'
 import { configPath, socketPath, stateDirectory } from './config/paths.ts'
 import type { PluginSource } from './contract/plugin.ts'
+import { Timetable } from './engine/timetable.ts'
 import { takeLock } from './host/lock.ts'
 import { describeError, UserError } from './lib/errors.ts'
 import { Redactor } from './lib/redact.ts'
@@ -15,6 +16,12 @@ import { openDatabase } from './store/database.ts'
 
 // A start is short because what stands between it and the first answer loads little. Look at
 // docs/adr/0007-quick-start.md before adding an import here.
+
+/**
+ * For so long the service is not loaded yet. It takes the thread for some 30 ms, for catching up and the like:
+ * whoever waits for an answer has it by then, and a job that is due waits no longer.
+ */
+const HEAD_START_MS = 20
 
 /** Runs until SIGTERM or SIGINT; then lets the runs under way end, at most 20 seconds, and stops. */
 export async function runDaemon(options: {
@@ -51,8 +58,10 @@ export async function runDaemon(options: {
   const listeners: Listener[] = []
   let service: Service | undefined
   try {
+    const timetable = new Timetable((job) => void started.promise.then((service) => service.startDue(job)))
+    if (options.keepsSchedule) timetable.follow(setup.jobs)
     const { api } = setup.config
-    const readiness = () => judgeReadiness(database, service)
+    const readiness = () => judgeReadiness(database, service?.isStopping ?? false)
     const front = (transport: Transport) =>
       createFront({ readiness, config: () => (service?.setup ?? setup).config.api }, () =>
         loadApp(started.promise, transport),
@@ -64,12 +73,13 @@ export async function runDaemon(options: {
       const access = { path: socket, group: api.socketGroup, log: asLog(log) }
       listeners.push(await listen({ transport: 'socket', app: front('socket'), ...access }))
     }
+    await Promise.race([ended, Bun.sleep(HEAD_START_MS)])
     const { Service } = await import('./service.ts')
-    const { plugins, keepsSchedule } = options
-    const parts = {
+    service = new Service({
+      ...options,
+      configPath: path,
       setup,
-      plugins,
-      keepsSchedule,
+      timetable,
       state,
       database,
       listeners,
@@ -77,10 +87,8 @@ export async function runDaemon(options: {
       redactor,
       log,
       startedAt,
-    }
-    const starting = new Service({ configPath: path, ...parts })
-    starting.start()
-    service = starting
+    })
+    service.start()
     started.resolve(service)
     await ended
   } finally {
@@ -90,13 +98,12 @@ export async function runDaemon(options: {
   }
 }
 
-/** Ready: the state is this daemon's alone, the schedule runs, and the database answers. */
-function judgeReadiness(
-  database: Database,
-  service: Service | undefined,
-): { ready: boolean; reasons: string[] } {
-  const reasons =
-    service === undefined ? ['reeve is starting'] : service.isStopping ? ['reeve is stopping'] : []
+/**
+ * Ready: the database answers. All else was there before the first question could be heard: the configuration
+ * is in force, the state is this daemon's alone, and the schedule is followed.
+ */
+function judgeReadiness(database: Database, isStopping: boolean): { ready: boolean; reasons: string[] } {
+  const reasons = isStopping ? ['reeve is stopping'] : []
   try {
     database.query('SELECT 1').get()
   } catch (error) {

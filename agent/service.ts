@@ -5,8 +5,10 @@ import type { ApiDeps, RunNow } from './api/deps.ts'
 import type { Listener } from './api/listen.ts'
 import type { PluginSource } from './contract/plugin.ts'
 import { recordHealth, SELF } from './engine/health.ts'
+import type { Job } from './engine/job.ts'
 import { Runner } from './engine/runner.ts'
 import { Scheduler } from './engine/scheduler.ts'
+import type { Timetable } from './engine/timetable.ts'
 import { takeLock } from './host/lock.ts'
 import { releaseUnusedMemory } from './host/memory.ts'
 import { notifySystemd, watchdogIntervalMs } from './host/notify.ts'
@@ -39,6 +41,8 @@ export interface ServiceParts {
   configPath: string
   plugins: PluginSource
   keepsSchedule: boolean
+  /** Follows the jobs already, where they are started by the schedule. */
+  timetable: Timetable
   setup: OpenedSetup
   state: StateDirectory
   database: Database
@@ -85,7 +89,7 @@ export class Service {
       log,
     }
     this.runner = new Runner(engine)
-    this.scheduler = new Scheduler(this.runner, engine, parts.keepsSchedule)
+    this.scheduler = new Scheduler(this.runner, engine, parts.keepsSchedule, parts.timetable)
   }
 
   start(): void {
@@ -108,6 +112,11 @@ export class Service {
       config: digest.slice(0, 12),
     })
     this.setup.keep(this.parts.state.path)
+  }
+
+  /** A job is due by the schedule. */
+  startDue(job: Job): void {
+    this.scheduler.startDue(job)
   }
 
   async stop(): Promise<void> {

@@ -1,4 +1,3 @@
-import { Cron } from 'croner'
 import { describeError } from '../lib/errors.ts'
 import type { Store } from '../store/open.ts'
 import { firstStart, lastStart } from '../store/read-runs.ts'
@@ -8,14 +7,13 @@ import { recordHealth } from './health.ts'
 import type { Job } from './job.ts'
 import type { Runner, RunnerParts } from './runner.ts'
 import { expectedAfter, MAX_MISSED, missedCount, nextTime } from './schedule.ts'
+import { Timetable } from './timetable.ts'
 
 const WATCH_INTERVAL_MS = 30_000
 
 /** Starts jobs when they are due, and says so when one did not start. */
 export class Scheduler {
   private jobs: Job[] = []
-  private crons: Cron[] = []
-  private readonly delays = new Set<Timer>()
   private watch: Timer | undefined
   /** Since when reeve knows each job: nothing was expected of it before. */
   private readonly knownSince = new Map<string, number>()
@@ -25,6 +23,8 @@ export class Scheduler {
     private readonly parts: Pick<RunnerParts, 'store' | 'now' | 'alert' | 'log' | 'version' | 'onFinished'>,
     /** False: others (systemd timers) start the jobs; this one only tells when they do not. */
     private readonly startsJobs = true,
+    /** One that may follow the jobs of `start()` already; it calls `startDue`. */
+    private readonly timetable = new Timetable((job) => this.startDue(job)),
   ) {}
 
   /** Starts with these jobs: catches up what was missed, then follows the schedules. */
@@ -36,14 +36,13 @@ export class Scheduler {
 
   /** Swaps the jobs; what runs goes on to its end with the configuration that it began with. */
   reload(jobs: Job[]): void {
-    this.clear()
     this.schedule(jobs)
   }
 
   /** Starts nothing any more. */
   stop(): void {
     clearInterval(this.watch)
-    this.clear()
+    this.timetable.stop()
   }
 
   list(): Job[] {
@@ -58,21 +57,11 @@ export class Scheduler {
     })
   }
 
-  private clear(): void {
-    for (const cron of this.crons) cron.stop()
-    for (const delay of this.delays) clearTimeout(delay)
-    this.crons = []
-    this.delays.clear()
-  }
-
   private schedule(jobs: Job[]): void {
     this.jobs = jobs
     const now = this.parts.now()
-    for (const job of jobs) {
-      if (!this.knownSince.has(job.name)) this.knownSince.set(job.name, now)
-      if (!this.startsJobs || !job.schedule || !job.enabled || job.refused) continue
-      this.crons.push(new Cron(job.schedule, { timezone: job.timezone }, () => this.due(job)))
-    }
+    for (const job of jobs) if (!this.knownSince.has(job.name)) this.knownSince.set(job.name, now)
+    if (this.startsJobs) this.timetable.follow(jobs)
     for (const job of jobs) this.noteRefusal(job, now)
   }
 
@@ -92,16 +81,9 @@ export class Scheduler {
     }
   }
 
-  private due(job: Job): void {
-    if (job.jitterMs === 0) {
-      this.startNow(job, 'schedule')
-      return
-    }
-    const delay = setTimeout(() => {
-      this.delays.delete(delay)
-      this.startNow(job, 'schedule')
-    }, Math.random() * job.jitterMs)
-    this.delays.add(delay)
+  /** Starts a job because its time has come. */
+  startDue(job: Job): void {
+    this.startNow(job, 'schedule')
   }
 
   private startNow(job: Job, trigger: 'schedule' | 'start' | 'catch-up'): void {

@@ -1,0 +1,62 @@
+import { expect, test } from 'bun:test'
+import type { Job } from '../../../agent/engine/job.ts'
+import { Timetable } from '../../../agent/engine/timetable.ts'
+import { waitUntil } from '../../kit/wait.ts'
+import { job } from './kit.ts'
+
+const EVERY_SECOND = { schedule: '* * * * * *' }
+
+/** A timetable that notes which jobs were due. */
+function noted() {
+  const due: string[] = []
+  return { due, timetable: new Timetable((dueJob: Job) => due.push(dueJob.name)) }
+}
+
+async function aSecond(due: string[], name: string): Promise<void> {
+  const before = due.filter((each) => each === name).length
+  await waitUntil(`${name} is due`, 3000, () => due.filter((each) => each === name).length > before)
+}
+
+test('Timetable says when a job is due, and not of one that is manual, disabled or refused', async () => {
+  const { due, timetable } = noted()
+  timetable.follow([
+    job({ name: 'timed', ...EVERY_SECOND }),
+    job({ name: 'manual', schedule: null }),
+    job({ name: 'disabled', ...EVERY_SECOND, enabled: false }),
+    job({ name: 'refused', ...EVERY_SECOND, refused: 'no' }),
+  ])
+  await aSecond(due, 'timed')
+  await aSecond(due, 'timed')
+  timetable.stop()
+  expect(new Set(due)).toEqual(new Set(['timed']))
+})
+
+test('Timetable follows the last jobs only, and none when it is stopped', async () => {
+  const { due, timetable } = noted()
+  const first = [job({ name: 'first', ...EVERY_SECOND })]
+  timetable.follow(first)
+  timetable.follow([job({ name: 'second', ...EVERY_SECOND })])
+  await aSecond(due, 'second')
+  timetable.stop()
+  timetable.follow(first)
+  await aSecond(due, 'first')
+  timetable.stop()
+  expect(due.slice(0, due.indexOf('first'))).not.toContain('first')
+  const count = due.length
+  await Bun.sleep(1100)
+  expect(due).toHaveLength(count)
+})
+
+test('Timetable keeps what waits by chance when it is told the same jobs again, and drops it for others', async () => {
+  const { due, timetable } = noted()
+  const jobs = [job({ name: 'late', ...EVERY_SECOND, jitterMs: 600 })]
+  timetable.follow(jobs)
+  // Told so all the time, it would never come to an end if it began anew each time.
+  const teller = setInterval(() => timetable.follow(jobs), 5)
+  await aSecond(due, 'late')
+  clearInterval(teller)
+  timetable.follow([])
+  const count = due.length
+  await Bun.sleep(1700)
+  expect(due).toHaveLength(count)
+})
