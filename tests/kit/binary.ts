@@ -6,6 +6,14 @@ const SOURCES = ['agent', 'plugins', 'profiles', 'package.json', 'bun.lock', 'sc
 
 /** Path of the compiled binary; built anew when a source is newer, so that no test looks at an old one. */
 export function reeveBinary(): string {
+  binary ??= freshBinary()
+  return binary
+}
+
+/** Looked up once in a process, so that all of a test file is about one build. */
+let binary: string | undefined
+
+function freshBinary(): string {
   const binary = join(CHECKOUT, 'dist/reeve')
   if (isNewer(binary, SOURCES)) return binary
   const fresh = join(CHECKOUT, `dist/.build-${process.pid}/reeve`)
