@@ -31,13 +31,14 @@ export async function check(ctx: CheckContext<BackupConfig>): Promise<Report> {
       continue
     }
     try {
-      const { object, mtimeMs } = await lookAtObject(reader, record)
+      const { object, mtimeMs } = await lookAtObject(reader, record, ctx.signal)
       if (record.stored && mtimeMs !== undefined && mtimeMs !== record.stored.mtimeMs) {
         record.stored.mtimeMs = mtimeMs
         isRefreshed = true
       }
       observed.push({ record, object })
     } catch (error) {
+      ctx.signal.throwIfAborted()
       blind.push({ subject: `${directory}/${record.name}`, reason: describeError(error) })
       observed.push({ record, object: 'unknown' })
     }
@@ -85,19 +86,27 @@ function lookAtDestination(host: HostReader, directory: string): DestinationStat
 async function lookAtObject(
   reader: DestinationReader,
   record: BackupRecord,
+  signal: AbortSignal,
 ): Promise<{ object: ObjectState; mtimeMs?: number }> {
   const found = await reader.stat(record.name)
   if (!record.stored || !found) return { object: 'missing' }
   if (found.bytes !== record.stored.bytes) return { object: 'damaged' }
   if (found.mtimeMs === record.stored.mtimeMs) return { object: 'whole' }
-  const isSame = (await hashObject(reader, record.name)) === record.stored.sha256
+  const isSame = (await hashObject(reader, record.name, signal)) === record.stored.sha256
   return isSame ? { object: 'whole', mtimeMs: found.mtimeMs } : { object: 'damaged' }
 }
 
 /** SHA-256 of a stored object. */
-export async function hashObject(reader: DestinationReader, name: string): Promise<string> {
+export async function hashObject(
+  reader: DestinationReader,
+  name: string,
+  signal: AbortSignal,
+): Promise<string> {
   const digest = new StreamDigest()
-  for await (const chunk of reader.read(name)) digest.add(chunk)
+  for await (const chunk of reader.read(name)) {
+    signal.throwIfAborted()
+    digest.add(chunk)
+  }
   return digest.sha256()
 }
 

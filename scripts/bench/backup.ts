@@ -33,7 +33,6 @@ else await compare(values.tree, values.directory, Number(values.rounds))
 
 async function compare(tree: string, directory: string, rounds: number): Promise<void> {
   const base = mkdtempSync(join(directory, 'reeve-bench-'))
-  process.env.GNUPGHOME = join(base, 'gnupg')
   try {
     for (const name of ['gnupg', 'ours', 'hand']) mkdirSync(join(base, name), { mode: 0o700 })
     makeKey(base)
@@ -55,7 +54,14 @@ async function compare(tree: string, directory: string, rounds: number): Promise
     const shell = (script: string) => () => {
       rmSync(join(base, 'restored'), { recursive: true, force: true })
       mkdirSync(join(base, 'restored'), { mode: 0o700 })
-      return mustEnd(['sh', '-c', `cd "$1" && ${script}`, 'sh', base, tree.slice(1)])
+      return mustEnd([
+        'sh',
+        '-c',
+        `cd "$1" && export GNUPGHOME="$1/gnupg" && ${script}`,
+        'sh',
+        base,
+        tree.slice(1),
+      ])
     }
     const hand = shell(
       'tar -C / -c -- "$2" | zstd -q -3 | gpg --batch --trust-model always --compress-algo none -r bench -e > hand/b && sync hand/b && rm -f hand/old && mv hand/b hand/old',
@@ -78,14 +84,25 @@ async function compare(tree: string, directory: string, rounds: number): Promise
     console.log(formatMeasurement('gpg -d | zstd -d | tar -x', byHand))
     console.log(formatMeasurement('restore', restored), against(byHand, restored, 1.2))
   } finally {
-    Bun.spawnSync(['gpgconf', '--kill', 'all'])
+    Bun.spawnSync(['gpgconf', '--homedir', join(base, 'gnupg'), '--kill', 'all'])
     Bun.spawnSync(['rm', '-rf', base])
   }
 }
 
 function makeKey(base: string): void {
   const gpg = (...args: string[]) => {
-    const argv = ['gpg', '--batch', '--quiet', '--pinentry-mode', 'loopback', '--passphrase', '', ...args]
+    const home = ['--homedir', join(base, 'gnupg')]
+    const argv = [
+      'gpg',
+      ...home,
+      '--batch',
+      '--quiet',
+      '--pinentry-mode',
+      'loopback',
+      '--passphrase',
+      '',
+      ...args,
+    ]
     const { exitCode, stdout, stderr } = Bun.spawnSync(argv)
     if (exitCode !== 0) throw new Error(`gpg: ${stderr}`)
     return stdout

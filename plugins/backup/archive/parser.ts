@@ -158,11 +158,20 @@ function readBytes(block: Buffer, field: keyof typeof FIELDS): Buffer {
   return end < 0 ? value : value.subarray(0, end)
 }
 
+/** Octal digits, then NULs or spaces to the end of the field. Written out: it is called some times for each entry. */
 function readOctal(block: Buffer, field: keyof typeof FIELDS): number {
   const [offset, bytes] = FIELDS[field]
-  const text = block.toString('latin1', offset, offset + bytes)
-  if (!/^[0-7]+[\0 ]*$/.test(text)) throw new Error(`a header has no number in its field "${field}"`)
-  return Number.parseInt(text, 8)
+  let value = 0
+  let digits = 0
+  for (; digits < bytes; digits++) {
+    const digit = (block[offset + digits] ?? 0) - 0x30
+    if (digit < 0 || digit > 7) break
+    value = value * 8 + digit
+  }
+  let end = digits
+  while (end < bytes && (block[offset + end] === 0 || block[offset + end] === 0x20)) end++
+  if (digits === 0 || end < bytes) throw new Error(`a header has no number in its field "${field}"`)
+  return value
 }
 
 function parseCount(text: string): number {

@@ -54,7 +54,7 @@ async function run(ctx: CommandContext<BackupConfig>): Promise<CommandResult> {
   for (const [index, backup] of chosen.entries()) {
     ctx.signal.throwIfAborted()
     ctx.progress(index, chosen.length, backup.name)
-    verdicts.push(await judge(place.reader, backup, unlocker))
+    verdicts.push(await judge(place.reader, backup, unlocker, ctx.signal))
   }
   const bad = verdicts.filter(({ ok }) => !ok).length
   const lines = verdicts.map(({ name, ok, result }) => `${ok ? 'ok ' : 'BAD'}  ${name}  ${result}`)
@@ -71,6 +71,7 @@ async function judge(
   reader: DestinationReader,
   { name, record }: LocatedBackup,
   unlocker: Unlocker | undefined,
+  signal: AbortSignal,
 ): Promise<Verdict> {
   const stored = record?.stored
   if (!stored && !unlocker) {
@@ -80,7 +81,7 @@ async function judge(
   }
   try {
     if (!unlocker) {
-      const isSame = (await hashObject(reader, name)) === stored?.sha256
+      const isSame = (await hashObject(reader, name, signal)) === stored?.sha256
       return isSame
         ? { name, ok: true, result: 'every byte is as it was written' }
         : { name, ok: false, result: 'it is not what was written: its SHA-256 differs' }
