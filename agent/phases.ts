@@ -27,6 +27,8 @@ export function phaseExecutor(parts: PhaseParts): (input: PhaseInput) => Promise
     let secrets: Record<string, string>
     try {
       if (job.plugin.file) assertTrusted(job.plugin.file)
+      // Again at every run: it may have been opened to others since the configuration was checked.
+      if (job.plugin.file) assertTrusted(job.plugin.file)
       secrets = resolveAll(permissions, parts.redactor)
     } catch (error) {
       return { status: 'failed', sandbox: null, reason: describeError(error) }
