@@ -202,6 +202,17 @@ test('a plugin file that is missing, or that others can write, is refused', asyn
   expect(missing.stderr).not.toContain('    at ')
 })
 
+test('a plugin file that others can write since the daemon started is not run any more', async () => {
+  await using host = new ListerHost()
+  host.lister({ grant: { list: [host.place] } })
+  const daemon = await host.daemon()
+  expect(await runNow(daemon, 'list')).toMatchObject({ outcome: 'clean' })
+  chmodSync(host.plugin, 0o666)
+  const run = await runNow(daemon, 'list')
+  expect(run.outcome).toBe('failed')
+  expect(run.reason).toContain('others can write it; run: chmod go-w')
+})
+
 test('what is wrong with the settings of an external plugin is told with the place of the job', async () => {
   await using host = new ListerHost()
   host.lister({ grant: { list: [host.place] } }, { directory: 5, colour: 'red' })
