@@ -37,7 +37,8 @@ export interface PhaseResult {
   failure: string | undefined
   /** All that it wrote, on both streams. */
   output: string
-  elapsedMs: number
+  /** From the signal to its end; undefined when it had ended before. */
+  afterSignalMs: number | undefined
 }
 
 /**
@@ -81,8 +82,11 @@ export async function runPhase(settings: PhaseSettings): Promise<PhaseResult> {
       TMPDIR: stateDir,
     },
   })
-  const began = performance.now()
-  const end = () => process.kill(-child.pid, 'SIGTERM')
+  let signalled: number | undefined
+  const end = () => {
+    signalled = performance.now()
+    process.kill(-child.pid, 'SIGTERM')
+  }
   settings.signal?.addEventListener('abort', end, { once: true })
   const errors = child.stderr.text()
   child.stdin.write(encodeFrame(jail))
@@ -96,7 +100,7 @@ export async function runPhase(settings: PhaseSettings): Promise<PhaseResult> {
     messages.push(message)
     if (message.type === 'report' || message.type === 'failed') break
   }
-  const elapsedMs = performance.now() - began
+  const ended = performance.now()
   settings.signal?.removeEventListener('abort', end)
   await child.stdin.end() // the worker ends when whoever asked is gone
   await child.exited
@@ -107,7 +111,7 @@ export async function runPhase(settings: PhaseSettings): Promise<PhaseResult> {
     report: report && reportSchema.parse(report.report),
     failure: report ? undefined : (failed?.message ?? `it ended without an answer`),
     output: output + (await errors),
-    elapsedMs,
+    afterSignalMs: signalled === undefined ? undefined : ended - signalled,
   }
 }
 
