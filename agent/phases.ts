@@ -96,7 +96,12 @@ export async function pluginDescriber(
       timeoutMs: DESCRIBE_TIMEOUT_MS,
     })
     if (end.status !== 'done') throw new Error(`Cannot load the plugin "${file}": ${end.reason}`)
-    return end.answer as PluginDescription
+    // Loaded only here: most hosts have no external plugin.
+    const { descriptionSchema } = await import('./worker/description-schema.ts')
+    const description = descriptionSchema.safeParse(end.answer)
+    if (description.success) return description.data
+    const issue = description.error.issues[0]
+    throw new Error(`Cannot use the plugin "${file}": ${issue?.path.join('.')}: ${issue?.message}`)
   } finally {
     rmSync(stateDir, { recursive: true, force: true })
   }

@@ -1,3 +1,4 @@
+import { scheduleError } from './config/cron.ts'
 import { readConfigFiles } from './config/files.ts'
 import { ConfigError, type LoadedConfig, loadConfig, unknownPlugin } from './config/load.ts'
 import { type Problem, problemAt } from './config/problem.ts'
@@ -92,7 +93,11 @@ async function describeExternal(
   for (const [index, file] of config.plugins.paths.entries()) {
     try {
       const description = await describe(file, configs)
-      const { name } = description
+      const { name, defaults } = description
+      const problem = scheduleError(defaults.schedule, 'UTC')
+      if (problem) throw new Error(`its schedule "${defaults.schedule}" cannot be used: ${problem}`)
+      if (parseDuration(defaults.timeout) === undefined)
+        throw new Error(`its timeout "${defaults.timeout}" is no duration such as 90s or 15m`)
       if (plugins.names.includes(name) || result.has(name))
         throw new Error(`there is another plugin "${name}"`)
       result.set(name, { description, file })

@@ -83,7 +83,7 @@ export interface Command<C> {
 export interface Rule {
   means: string
   severity: Severity
-  references?: string[]
+  references?: string[] | undefined
 }
 
 export interface PluginSpec<S extends z.ZodObject = z.ZodObject> {

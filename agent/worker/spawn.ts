@@ -72,7 +72,8 @@ export async function runPhase(request: PhaseRequest): Promise<PhaseEnd> {
     child.stdin.write(encodeFrame(request.work))
     await child.stdin.flush()
     for await (const message of readMessages(child.stdout)) {
-      if (message.type === 'jailed') state.sandbox = message.sandbox
+      // The first is of the jail itself; what comes after it may be by a plugin.
+      if (message.type === 'jailed') state.sandbox ??= message.sandbox
       else if (message.type === 'progress') request.onProgress?.(message)
       else if (message.type === 'log') request.onLog?.({ ...message, fields: message.fields ?? {} })
       else {
