@@ -129,6 +129,18 @@ const refusals: [name: string, text: string, describe: Describe, message: RegExp
     async () => ({ ...mine, name: 'yours' }),
     /:2:\d+: jobs\.x\.plugin: there is no plugin "mine"/,
   ],
+  [
+    'has a schedule that cannot be used',
+    `${EXTERNAL} } }`,
+    async () => ({ ...mine, defaults: { schedule: 'hourly', timeout: '1m' } }),
+    /plugins\.paths\.0: its schedule "hourly" cannot be used/,
+  ],
+  [
+    'has a timeout that is none',
+    `${EXTERNAL} } }`,
+    async () => ({ ...mine, defaults: { schedule: 'manual', timeout: 'soon' } }),
+    /plugins\.paths\.0: its timeout "soon" is no duration/,
+  ],
 ]
 for (const [name, text, describe, message] of refusals) {
   test(`loadSetup() tells the place of an external plugin that ${name}`, async () => {

@@ -223,6 +223,41 @@ test('what is wrong with the settings of an external plugin is told with the pla
   expect(stderr).toContain('directory')
 })
 
+test('a plugin that speaks in the place of the worker is not believed more than its code', async () => {
+  await using host = new ListerHost()
+  const say = (message: unknown) =>
+    `require('node:fs').writeSync(1, ${JSON.stringify(`${JSON.stringify(message)}\n`)})`
+  // What it asks for, in a shape that nobody has asked it for.
+  for (const [check, told] of [
+    [{ read: '/etc/shadow' }, 'jobs.list'],
+    [{ run: [[]] }, 'jobs.list'],
+    [{ everything: true }, 'jobs.list'],
+  ] as const) {
+    const description = {
+      name: 'lister',
+      summary: '',
+      defaults: { schedule: 'manual', timeout: '1m' },
+      rules: {},
+      canApply: false,
+      jobs: { list: { check } },
+    }
+    host.lister({ grant: { list: [host.place] } })
+    host.write('plugins/lister.js', `${say({ type: 'description', description })}\n${LISTER}`)
+    const { exitCode, stderr } = await host.reeve(['config', 'check'])
+    expect(exitCode).toBe(2)
+    expect(stderr).toContain(`Cannot use the plugin "${host.plugin}": ${told}`)
+  }
+  // How far it is confined.
+  host.write('plugins/lister.js', `${say({ type: 'jailed', sandbox: 'landlock-99+magic' })}\n${LISTER}`)
+  host.lister({ sandbox: 'off', grant: { list: [host.place] } })
+  await host.run('list')
+  const runs = await host.reeve(['runs', '--json'])
+  expect(JSON.parse(runs.stdout)).toMatchObject([{ sandbox: 'off' }])
+  // Something that is no message at all.
+  host.write('plugins/lister.js', `${say({ type: 'jailed' }).replace('{', '')}\n${LISTER}`)
+  expect((await host.reeve(['config', 'check'])).exitCode).toBe(2)
+})
+
 const DISTRUST: [what: string, report: string, reason: string][] = [
   ['no object', '5', 'it has no list of findings'],
   ['an unknown key', '{ findings: [], extra: 1 }', 'report is not valid'],
