@@ -60,3 +60,33 @@ test('Timetable keeps what waits by chance when it is told the same jobs again, 
   await Bun.sleep(1700)
   expect(due).toHaveLength(count)
 })
+
+test('Timetable misses nothing, and says nothing twice, when the thread was busy while a job was due', async () => {
+  const { due, timetable } = noted()
+  timetable.follow([
+    job({ name: 'each-second', ...EVERY_SECOND }),
+    job({ name: 'new-year', schedule: '0 0 1 1 *' }),
+  ])
+  Bun.sleepSync(2100)
+  expect(due).toEqual([])
+  const until = Date.now() - (Date.now() % 1000) + 2500
+  await waitUntil('what was due is said', 500, () => due.length > 0)
+  // Two seconds or three have passed, and it is due once for all of them.
+  expect(due).toEqual(['each-second'])
+  await waitUntil('two more seconds', 4000, () => Date.now() > until)
+  timetable.stop()
+  expect(due).toEqual(Array(3).fill('each-second'))
+})
+
+test('Timetable is in time for the second that begins while it is told, once', async () => {
+  for (const before of [250, 60, 8]) {
+    const { due, timetable } = noted()
+    await Bun.sleep(1000 - (Date.now() % 1000) + 1000 - before)
+    const told = Date.now()
+    timetable.follow([job({ name: 'each-second', ...EVERY_SECOND })])
+    const second = told - (told % 1000) + 1000
+    await waitUntil('half of the second is over', 2000, () => Date.now() > second + 500)
+    timetable.stop()
+    expect({ before, due }).toEqual({ before, due: ['each-second'] })
+  }
+}, 15_000)
