@@ -84,6 +84,25 @@ export interface RunResult {
   truncated: boolean
 }
 
+export interface StartOptions {
+  env?: Record<string, string> | undefined
+  /** The program is killed when it is aborted. */
+  signal?: AbortSignal | undefined
+}
+
+/** A program that runs, for streams of any size. Who starts one awaits `ended`, or kills it. */
+export interface RunningProgram {
+  /** Resolves when there is room for more. Throws when the program has ended. */
+  write(chunk: Uint8Array): Promise<void>
+  /** Closes its standard input. */
+  endInput(): Promise<void>
+  /** Standard output; to be read once, and read, or the program waits for ever. */
+  readonly stdout: AsyncIterable<Uint8Array>
+  kill(): void
+  /** How it ended. `stderr` is bounded: the middle of what is longer is cut out. Never rejects. */
+  readonly ended: Promise<{ exitCode: number | null; signal: string | null; stderr: string }>
+}
+
 /** An open regular file for streaming. `stat` is of the open file, so it cannot be swapped in between. */
 export interface FileSource {
   readonly stat: FileStat
@@ -139,6 +158,8 @@ export interface HostReader {
   homes(): Map<string, string>
   /** Runs a declared program, without a shell. Throws only when it cannot be started. */
   run(argv: [string, ...string[]], options?: RunOptions): Promise<RunResult>
+  /** Starts a declared program, without a shell, for streaming to and from it. Throws when it cannot be started. */
+  start(argv: [string, ...string[]], options?: StartOptions): RunningProgram
   /** Bytes that this process may still write on the file system of `path`. */
   freeBytes(path: string): number
 }

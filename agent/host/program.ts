@@ -1,4 +1,4 @@
-import type { RunOptions, RunResult } from '../contract/host.ts'
+import type { RunningProgram, RunOptions, RunResult, StartOptions } from '../contract/host.ts'
 import { ANY_ARGUMENTS } from '../contract/permissions.ts'
 import { errnoOf, NotPermittedError } from '../lib/errors.ts'
 import type { Grants } from './grants.ts'
@@ -22,14 +22,10 @@ export async function runProgram(
   argv: [string, ...string[]],
   options: RunOptions,
 ): Promise<RunResult> {
-  if (!grants.run.some((allowed) => allowsArguments(allowed, argv))) {
-    throw new NotPermittedError(
-      `Cannot run "${argv.join(' ')}": the job does not declare it (permissions.run)`,
-    )
-  }
+  demandProgram(grants, argv)
   const signal = options.signal
   signal?.throwIfAborted()
-  const child = start(argv, options)
+  const child = spawn(argv, options.env, options.stdin === undefined ? 'ignore' : Buffer.from(options.stdin))
   const maxBytes = options.maxBytes ?? DEFAULT_MAX_BYTES
   let timedOut = false
   const timer = options.timeout ? setTimeout(() => stop(true), options.timeout) : undefined
@@ -59,16 +55,65 @@ export async function runProgram(
   }
 }
 
-function start(argv: [string, ...string[]], options: RunOptions) {
+/** Like runProgram, for streams: what goes in and comes out is not kept. */
+export function startProgram(
+  grants: Grants,
+  argv: [string, ...string[]],
+  { env, signal }: StartOptions,
+): RunningProgram {
+  demandProgram(grants, argv)
+  signal?.throwIfAborted()
+  const child = spawn(argv, env, 'pipe')
+  const kill = () => child.kill('SIGKILL')
+  signal?.addEventListener('abort', kill, { once: true })
+  const stderr = new BoundedText(STARTED_STDERR_BYTES)
+  const reading = stderr.readFrom(child.stderr)
+  const finish = async () => {
+    await child.exited
+    signal?.removeEventListener('abort', kill)
+    await Promise.race([reading, Bun.sleep(1000)])
+    const { exitCode, signalCode } = child
+    return { exitCode, signal: signalCode === null ? null : String(signalCode), stderr: stderr.text() }
+  }
+  return {
+    async write(chunk) {
+      // The runtime drops without a word what nobody reads any more.
+      if (child.exitCode !== null || child.signalCode !== null) {
+        throw new Error(`Cannot write to "${argv[0]}": it has ended`)
+      }
+      child.stdin.write(chunk)
+      await child.stdin.flush()
+    },
+    async endInput() {
+      await child.stdin.end()
+    },
+    stdout: child.stdout,
+    kill,
+    ended: finish(),
+  }
+}
+
+const STARTED_STDERR_BYTES = 65_536
+
+function demandProgram(grants: Grants, argv: readonly string[]): void {
+  if (grants.run.some((allowed) => allowsArguments(allowed, argv))) return
+  throw new NotPermittedError(`Cannot run "${argv.join(' ')}": the job does not declare it (permissions.run)`)
+}
+
+function spawn<In extends 'ignore' | 'pipe' | Buffer>(
+  argv: [string, ...string[]],
+  env: Record<string, string> | undefined,
+  stdin: In,
+) {
   try {
-    return Bun.spawn(argv, {
-      stdin: options.stdin === undefined ? 'ignore' : Buffer.from(options.stdin),
+    return Bun.spawn<In, 'pipe', 'pipe'>(argv, {
+      stdin,
       stdout: 'pipe',
       stderr: 'pipe',
       env: {
         PATH: '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin',
         LANG: 'C.UTF-8',
-        ...options.env,
+        ...env,
       },
     })
   } catch (error) {

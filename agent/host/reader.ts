@@ -17,8 +17,10 @@ import type {
   GlobMatch,
   GlobOptions,
   HostReader,
+  RunningProgram,
   RunOptions,
   RunResult,
+  StartOptions,
   WalkOptions,
 } from '../contract/host.ts'
 import { expandBraces } from '../lib/glob.ts'
@@ -30,7 +32,7 @@ import { globBatches, globEntries } from './glob.ts'
 import { demand, type Grants } from './grants.ts'
 import { isOpenForWriting } from './lease.ts'
 import { decodeName, toSystemPath } from './names.ts'
-import { runProgram } from './program.ts'
+import { runProgram, startProgram } from './program.ts'
 import { walkTree } from './walk.ts'
 
 const DEFAULT_MAX_BYTES = 1_048_576
@@ -184,6 +186,10 @@ export class LocalHostReader implements HostReader {
 
   run(argv: [string, ...string[]], options: RunOptions = {}): Promise<RunResult> {
     return runProgram(this.grants, argv, options)
+  }
+
+  start(argv: [string, ...string[]], options: StartOptions = {}): RunningProgram {
+    return startProgram(this.grants, argv, options)
   }
 
   freeBytes(path: string): number {

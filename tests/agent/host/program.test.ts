@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'bun:test'
 import { ALL_GRANTS } from '../../../agent/host/grants.ts'
-import { allowsArguments, runProgram } from '../../../agent/host/program.ts'
+import { allowsArguments, runProgram, startProgram } from '../../../agent/host/program.ts'
+import { NotPermittedError } from '../../../agent/lib/errors.ts'
 
 const grants = {
   ...ALL_GRANTS,
@@ -108,4 +109,46 @@ describe('runProgram()', () => {
     expect(truncated).toBe(cut)
     expect(stdout.replace('\n[… cut …]\n', '')).toBe('x'.repeat(Math.min(bytes, 1000)))
   })
+})
+
+const started = (argv: [string, ...string[]], signal?: AbortSignal) =>
+  startProgram({ ...ALL_GRANTS, run: [argv] }, argv, { signal })
+
+test('startProgram() passes streams of any size on, both ways', async () => {
+  const program = started(['/bin/cat'])
+  const chunk = Buffer.alloc(65_536, 'x')
+  const feeding = (async () => {
+    for (let count = 0; count < 200; count++) await program.write(chunk)
+    await program.endInput()
+  })()
+  let bytes = 0
+  for await (const part of program.stdout) bytes += part.length
+  await feeding
+  expect(bytes).toBe(200 * 65_536)
+  expect(await program.ended).toEqual({ exitCode: 0, signal: null, stderr: '' })
+})
+
+test('startProgram() tells how a program ended, and what it said about that', async () => {
+  const program = started(['/bin/sh', '-c', 'echo no good >&2; exit 3'])
+  expect(await program.ended).toEqual({ exitCode: 3, signal: null, stderr: 'no good\n' })
+})
+
+test('startProgram() throws when the program has ended', async () => {
+  const program = started(['/bin/true'])
+  await program.ended
+  const feed = async () => {
+    for (let count = 0; count < 50; count++) await program.write(Buffer.alloc(65_536))
+  }
+  await expect(feed()).rejects.toThrow()
+})
+
+test('startProgram() kills the program when it is aborted', async () => {
+  const abort = new AbortController()
+  const program = started(['/bin/cat'], abort.signal)
+  abort.abort()
+  expect(await program.ended).toMatchObject({ exitCode: null, signal: 'SIGKILL' })
+})
+
+test('startProgram() refuses what is not declared', () => {
+  expect(() => startProgram(ALL_GRANTS, ['/bin/cat'], {})).toThrow(NotPermittedError)
 })
