@@ -33,6 +33,16 @@ export function runAsCurrent(file: string, args: string[], options: SpawnSyncOpt
   return asCaller(() => spawnSync(file, args, { ...options, uid, gid }))
 }
 
+// CAP_DAC_OVERRIDE, CAP_DAC_READ_SEARCH, CAP_SETUID
+const POWERS = (1n << 1n) | (1n << 2n) | (1n << 7n)
+
+/** Whether the rules for root hold: for root, and for an account that has as much power over files. */
+export function isPrivileged(): boolean {
+  if (process.geteuid?.() === 0) return true
+  const line = /^CapEff:\s*([0-9a-f]+)$/m.exec(readFileSync('/proc/self/status', 'utf8'))
+  return (BigInt(`0x${line?.[1] ?? '0'}`) & POWERS) !== 0n
+}
+
 /** Numbers of accounts, of the files of the system. */
 export const accounts = {
   userId: (name: string) => lookUp('/etc/passwd', name),

@@ -28,7 +28,11 @@ export function mailLog(
       return false
     }
     const stdio = {
-      stdio: [plain ? 'pipe' : descriptor, 'inherit', 'inherit'] as ('pipe' | 'inherit' | number)[],
+      stdio: [plain ? 'pipe' : descriptor, output.captures ? 2 : 'inherit', 'inherit'] as (
+        | 'pipe'
+        | 'inherit'
+        | number
+      )[],
     }
     const sent = runAsCurrent(command, ['-s', subject, settings.mail], {
       ...stdio,

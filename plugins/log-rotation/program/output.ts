@@ -10,6 +10,8 @@ export class Output {
     readonly show: (text: string) => void = (text) => {
       writeSync(2, text)
     },
+    /** What scripts and mailers say is shown like the rest, where standard output belongs to somebody else. */
+    readonly captures = false,
   ) {}
 
   get fileDescriptor(): number | undefined {

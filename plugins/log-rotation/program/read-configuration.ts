@@ -18,7 +18,7 @@ import {
 import { DEFAULTS, type LogSet, type Ownership } from '../logrotate/settings.ts'
 import { describe } from './describe.ts'
 import { glob, nameMatcher } from './glob.ts'
-import { accounts, asUser } from './identity.ts'
+import { accounts, asUser, isPrivileged } from './identity.ts'
 import type { Output } from './output.ts'
 import { directoryOf, oldDirectoryOf } from './paths.ts'
 
@@ -122,7 +122,7 @@ function readTrusted(path: string, shown: string, output: Output): string | unde
       output.error(`Ignoring ${shown} because it is writable by group or others.`)
       return undefined
     }
-    if (process.getuid?.() === 0 && uid !== 0) {
+    if (isPrivileged() && uid !== 0) {
       output.error(`Ignoring ${shown} because the file owner is wrong (should be root or user with uid 0).`)
       return undefined
     }

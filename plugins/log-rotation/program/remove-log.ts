@@ -43,7 +43,7 @@ function shred(path: string, { settings, pattern }: LogSet, output: Output): boo
     output.debug(`Using shred to remove the file ${path}`)
     const cycles = settings.shredCycles > 0 ? ['-n', String(settings.shredCycles)] : []
     const result = runAsCurrent('shred', ['-u', ...cycles, '--', path], {
-      stdio: ['ignore', 'inherit', 'inherit'],
+      stdio: ['ignore', output.captures ? 2 : 'inherit', 'inherit'],
     })
     if (result.status === 0) return true
     output.error(`Failed to shred ${path}, trying unlink`)

@@ -13,6 +13,7 @@ import { copyAccessList } from './acl.ts'
 import { compressLog } from './compress-log.ts'
 import { copyLog } from './copy-log.ts'
 import { createKeepingOther, syncDirectoryOf } from './create-file.ts'
+import type { Listener } from './listener.ts'
 import { mailLog } from './mail-log.ts'
 import type { Output } from './output.ts'
 import type { NamePlan } from './plan-names.ts'
@@ -29,6 +30,7 @@ export interface LogRotation {
   mailCommand: string
   output: Output
   dryRun: boolean
+  listener?: Listener | undefined
 }
 
 /** Moves the earlier ones one on and gives the log its new name, or copies it; makes its successor. Throws. */
@@ -104,7 +106,8 @@ export function finishLog(rotation: LogRotation): void {
     output.debug(`removing tmp log ${temporaryOf(path)}`)
     unlinkSync(temporaryOf(path))
   }
-  if (settings.compress && !settings.delayCompress && exists(names.final)) {
+  const mayCompress = rotation.listener?.mayCompress(rotation) ?? true
+  if (settings.compress && !settings.delayCompress && exists(names.final) && mayCompress) {
     compressLog(names.final, settings, now, output, rotation.modifiedAt)
     removeLog(names.final, set, output)
   }

@@ -3,7 +3,8 @@ import { dirname, isAbsolute } from 'node:path'
 import { decide, formatMinute } from '../logrotate/decide.ts'
 import type { LogSet, ScriptName, Settings } from '../logrotate/settings.ts'
 import { describe } from './describe.ts'
-import { asUser } from './identity.ts'
+import { asUser, isPrivileged } from './identity.ts'
+import type { Listener, Verdict } from './listener.ts'
 import type { Output } from './output.ts'
 import { rotatedNames } from './paths.ts'
 import { planNames } from './plan-names.ts'
@@ -15,6 +16,7 @@ export interface RunOptions {
   dryRun: boolean
   mailCommand: string
   now: Date
+  listener?: Listener
 }
 
 /** Times of the last rotation by log; a log that is seen for the first time is added. */
@@ -29,7 +31,9 @@ export function rotateSet(set: LogSet, state: State, options: RunOptions, output
     return
   }
   try {
-    asUser(set.settings.su, () => new SetRotation(set, state, options, output).run())
+    // Who only looks for a job may not change users.
+    const su = options.dryRun && options.listener ? undefined : set.settings.su
+    asUser(su, () => new SetRotation(set, state, options, output).run())
   } catch (error) {
     output.error(`error rotating ${set.pattern}: ${describe(error)}`)
   }
@@ -46,7 +50,7 @@ class SetRotation {
   ) {}
 
   run(): void {
-    const due = this.set.files.filter((path) => this.#isDue(path))
+    const due = this.set.files.filter((path) => this.#isDue(path) && !this.options.listener?.holds(path))
     if (due.length === 0) {
       if (this.set.settings.scripts.firstaction) {
         this.output.debug('not running first action script, since no logs will be rotated')
@@ -77,7 +81,15 @@ class SetRotation {
       for (const { path } of rotations) this.#failed.add(path)
       return
     }
-    for (const rotation of rotations) this.#attempt(rotation, () => finishLog(rotation))
+    for (const rotation of rotations) this.#finish(rotation)
+  }
+
+  #finish(rotation: LogRotation): void {
+    const { listener, dryRun } = this.options
+    if (this.#failed.has(rotation.path)) return
+    if (!dryRun) listener?.onRotated(rotation)
+    this.#attempt(rotation, () => finishLog(rotation))
+    if (!dryRun && !this.#failed.has(rotation.path)) listener?.onFinished(rotation)
   }
 
   #plan(path: string): LogRotation | undefined {
@@ -86,9 +98,9 @@ class SetRotation {
     const names = rotatedNames(path, set.settings, options.now)
     if (names.date) output.debug(`dateext suffix '${names.date.text}'`)
     const plan = planNames(names, set.settings, options.now)
-    const { now, mailCommand, dryRun } = options
+    const { now, mailCommand, dryRun, listener } = options
     const modifiedAt = lstatSync(path, { throwIfNoEntry: false })?.mtime ?? now
-    const rotation = { path, set, names: plan, modifiedAt, now, mailCommand, output, dryRun }
+    const rotation = { path, set, names: plan, modifiedAt, now, mailCommand, output, dryRun, listener }
     if (names.date && (existsSync(plan.first) || existsSync(plan.final + names.compression))) {
       if (!dryRun) this.#attempt(rotation, () => compressEarlier(rotation))
       output.error(`destination ${plan.first} already exists, skipping rotation`)
@@ -146,29 +158,31 @@ class SetRotation {
         output.error(`stat of ${path} failed: No such file or directory`)
         this.#failed.add(path)
       }
-    } else if (!settings.su && process.geteuid?.() === 0 && isInsecure(path)) {
+      this.#tell(path, 'missing', 'it does not exist')
+    } else if (!settings.su && isPrivileged() && isInsecure(path)) {
       output.error(
         `skipping "${path}" because parent directory has insecure permissions (It's world writable or writable by group which is not "root") Set "su" directive in config file to tell logrotate which user/group should be used for rotation.`,
       )
       this.#failed.add(path)
+      this.#tell(path, 'insecure', 'others than root can write to its directory, and no su is set')
     }
     const rotatedAt = this.#lastRotation(path)
-    if (!stat || (!settings.su && process.geteuid?.() === 0 && isInsecure(path))) return false
+    if (!stat || (!settings.su && isPrivileged() && isInsecure(path))) return false
     if (stat.isSymbolicLink()) {
       output.debug(
         `  log ${path} is symbolic link. Rotation of symbolic links is not allowed to avoid security issues -- skipping.`,
       )
-      return false
+      return this.#tell(path, 'not-a-file', 'it is a symbolic link')
     }
     if (!stat.isFile()) {
       output.debug(`  log ${path} is not a regular file -- skipping.`)
-      return false
+      return this.#tell(path, 'not-a-file', 'it is not a regular file')
     }
     if (stat.nlink !== 1 && !settings.allowHardLink) {
       output.debug(
         `  log ${path} has multiple (${stat.nlink}) hard links. Rotation of files with multiple hard links is not allowed for ${set.pattern} -- skipping.`,
       )
-      return false
+      return this.#tell(path, 'hard-linked', `it has ${stat.nlink} hard links`)
     }
     output.debug(`  Now: ${formatMinute(options.now)}`)
     output.debug(`  Last rotated at ${formatMinute(rotatedAt)}`)
@@ -177,7 +191,13 @@ class SetRotation {
     output.debug(
       rotate ? '  log needs rotating' : `  log does not need rotating (${reason ?? 'it is not due'})`,
     )
-    return rotate
+    return this.#tell(path, rotate ? 'due' : 'not-due', reason ?? 'its time or its size has come')
+  }
+
+  /** Whether the log is to be rotated. */
+  #tell(path: string, kind: Verdict['kind'], reason: string): boolean {
+    this.options.listener?.onVerdict(path, { kind, reason })
+    return kind === 'due'
   }
 
   /** A log seen for the first time counts as rotated at the start of this hour. */
