@@ -10,8 +10,9 @@ import { proveBackup, type WrittenBackup, writeBackup } from './create.ts'
 import type { Destination } from './destination.ts'
 import { DirectoryDestination } from './directory.ts'
 import { newSessionKey } from './encryption.ts'
+import { fullName } from './object-name.ts'
 import { loadRecipients, type Recipients } from './recipients.ts'
-import { type BackupRecord, isProven, Records } from './records.ts'
+import { type BackupCopy, type BackupRecord, copyAt, provenAt, Records } from './records.ts'
 import { planRetention } from './retention.ts'
 
 /** Makes a backup, proves it, and only then removes what is not kept any longer. */
@@ -27,16 +28,19 @@ export async function apply(ctx: ApplyContext<BackupConfig>): Promise<Report> {
   const destination = new DirectoryDestination(host, config.destination.directory, records.owner)
   await cleanUp(destination, records)
 
-  const record = newRecord(ctx, recipients)
+  const copy = newCopy(destination.location)
+  const record = newRecord(ctx, recipients, copy)
   records.add(record)
   const startedAt = performance.now()
   const sessionKey = newSessionKey()
   const written = await write(ctx, destination, record.name, sessionKey, recipients, passphrase)
   const stored = await destination.stat(record.name)
-  record.stored = { bytes: written.bytes, sha256: written.sha256, mtimeMs: stored?.mtimeMs ?? 0 }
+  copy.mtimeMs = stored?.mtimeMs ?? 0
+  record.stored = { bytes: written.bytes, sha256: written.sha256 }
   record.summary = written.summary
   records.save()
 
+  const proofStartedAt = performance.now()
   try {
     const keyIds = recipients.usable.map(({ encryptionKeyId }) => encryptionKeyId)
     const expected = { written, sessionKey, keyIds, passphrase }
@@ -44,13 +48,14 @@ export async function apply(ctx: ApplyContext<BackupConfig>): Promise<Report> {
     await proveBackup(destination, record.name, expected, report, ctx.signal)
   } catch (error) {
     ctx.signal.throwIfAborted()
-    record.failure = describeError(error)
+    copy.failure = describeError(error)
     records.save()
     return { findings: [] } // The check that follows says it, and goes on saying it.
   } finally {
     sessionKey.fill(0)
   }
-  record.provenAt = new Date().toISOString()
+  copy.provenAt = new Date().toISOString()
+  copy.proofMs = Math.round(performance.now() - proofStartedAt)
   record.durationMs = Math.round(performance.now() - startedAt)
   records.save()
   const removed = await prune(ctx, destination, records, record)
@@ -92,33 +97,31 @@ function write(
 async function cleanUp(destination: Destination, records: Records): Promise<void> {
   await destination.removeUnfinished()
   const lost = new Set<string>()
-  for (const record of records.all) {
-    if (isProven(record) || record.destination !== destination.location) continue
+  for (const record of records.at(destination.location)) {
+    if (provenAt(record, destination.location)) continue
     if (!(await destination.stat(record.name))) lost.add(record.name)
   }
-  if (lost.size > 0) records.drop(lost)
+  if (lost.size > 0) records.drop(lost, destination.location)
 }
 
-function newRecord(ctx: ApplyContext<BackupConfig>, recipients: Recipients): BackupRecord {
+function newCopy(destination: string): BackupCopy {
+  return { destination, mtimeMs: null, provenAt: null, failure: null, isLeaving: false, proofMs: 0 }
+}
+
+function newRecord(ctx: ApplyContext<BackupConfig>, recipients: Recipients, copy: BackupCopy): BackupRecord {
+  const name = fullName(ctx.job, ctx.now)
   const createdAt = ctx.now.toISOString()
   return {
-    name: backupName(ctx.job, ctx.now),
-    destination: ctx.config.destination.directory,
+    name,
     createdAt,
+    chain: { full: name, index: 0, previous: null },
     stored: null,
-    provenAt: null,
-    failure: null,
-    isLeaving: false,
+    copies: [copy],
     recipients: recipients.usable.map(({ fingerprint }) => fingerprint),
     hasPassphrase: ctx.config.passphrase !== undefined,
     durationMs: 0,
     summary: null,
   }
-}
-
-/** "etc-20261123T031500Z.tar.zst.gpg": by name in order of time, and by its endings how to open it. */
-export function backupName(job: string, now: Date): string {
-  return `${job}-${now.toISOString().replace(/[-:]|\.\d+/g, '')}.tar.zst.gpg`
 }
 
 /**
@@ -131,27 +134,31 @@ async function prune(
   records: Records,
   newest: BackupRecord,
 ): Promise<number> {
-  const mine = records.all.filter((record) => record.destination === destination.location)
+  const mine = records.at(destination.location)
   const whole: BackupRecord[] = []
   for (const record of mine) {
     const found = await destination.stat(record.name)
     // Without `stored` a run died right after the object had got its name, which is this job's alone.
     const { stored } = record
-    if (found && (!stored || (found.bytes === stored.bytes && found.mtimeMs === stored.mtimeMs))) {
+    const mtimeMs = copyAt(record, destination.location)?.mtimeMs
+    if (found && (!stored || (found.bytes === stored.bytes && found.mtimeMs === mtimeMs))) {
       whole.push(record)
     }
   }
   const candidates = whole
-    .filter(isProven)
+    .filter((record) => provenAt(record, destination.location))
     .map(({ name, createdAt }) => ({ name, createdAt: new Date(createdAt) }))
   const remove = new Set(planRetention(candidates, ctx.config.retention).remove)
-  for (const record of whole) if (!isProven(record)) remove.add(record.name)
+  for (const record of whole) if (!provenAt(record, destination.location)) remove.add(record.name)
   remove.delete(newest.name)
   if (remove.size === 0) return 0
-  for (const record of mine) if (remove.has(record.name)) record.isLeaving = true
+  for (const record of mine) {
+    const copy = copyAt(record, destination.location)
+    if (copy && remove.has(record.name)) copy.isLeaving = true
+  }
   records.save()
   for (const name of remove) await destination.remove(name)
-  records.drop(remove)
+  records.drop(remove, destination.location)
   return remove.size
 }
 
@@ -164,7 +171,7 @@ function toArtifact(ctx: ApplyContext<BackupConfig>, record: BackupRecord, writt
     data: {
       entries: written.summary.entries,
       contentBytes: written.summary.contentBytes,
-      provenAt: record.provenAt,
+      provenAt: copyAt(record, ctx.config.destination.directory)?.provenAt ?? null,
     },
   }
 }

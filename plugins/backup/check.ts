@@ -10,10 +10,10 @@ import {
 import type { BackupConfig } from './config.ts'
 import type { DestinationReader } from './destination.ts'
 import { DirectoryReader } from './directory.ts'
-import { type DestinationState, judge, type ObjectState, type Observation, soundRecords } from './judge.ts'
+import { type DestinationState, judge, type ObjectState, type Observation, soundCopies } from './judge.ts'
 import { StreamDigest } from './read.ts'
 import { loadRecipients } from './recipients.ts'
-import { type BackupRecord, isProven, type ProvenRecord, Records } from './records.ts'
+import { type BackupCopy, type BackupRecord, copyAt, type ProvenCopy, Records } from './records.ts'
 
 export async function check(ctx: CheckContext<BackupConfig>): Promise<Report> {
   const { config, host, now } = ctx
@@ -24,16 +24,17 @@ export async function check(ctx: CheckContext<BackupConfig>): Promise<Report> {
   const reader = new DirectoryReader(host, directory)
   const observed: Observation['records'] = []
   let isRefreshed = false
-  for (const record of records.all.filter((record) => record.destination === directory)) {
+  for (const record of records.at(directory)) {
     ctx.signal.throwIfAborted()
     if (destination.kind === 'missing') {
       observed.push({ record, object: 'unknown' })
       continue
     }
     try {
-      const { object, mtimeMs } = await lookAtObject(reader, record, ctx.signal)
-      if (record.stored && mtimeMs !== undefined && mtimeMs !== record.stored.mtimeMs) {
-        record.stored.mtimeMs = mtimeMs
+      const copy = copyAt(record, directory)
+      const { object, mtimeMs } = await lookAtObject(reader, record, copy, ctx.signal)
+      if (copy && mtimeMs !== undefined) {
+        copy.mtimeMs = mtimeMs
         isRefreshed = true
       }
       observed.push({ record, object })
@@ -59,7 +60,7 @@ export async function check(ctx: CheckContext<BackupConfig>): Promise<Report> {
   return {
     findings: judge(seen),
     blind,
-    facts: soundRecords(seen).map(toFact),
+    facts: soundCopies(seen).map(toFact),
     metrics: toMetrics(seen),
     coverage: {
       examined: observed.length + config.sources.paths.length + config.recipients.length,
@@ -86,12 +87,13 @@ function lookAtDestination(host: HostReader, directory: string): DestinationStat
 async function lookAtObject(
   reader: DestinationReader,
   record: BackupRecord,
+  copy: BackupCopy | undefined,
   signal: AbortSignal,
 ): Promise<{ object: ObjectState; mtimeMs?: number }> {
   const found = await reader.stat(record.name)
   if (!record.stored || !found) return { object: 'missing' }
   if (found.bytes !== record.stored.bytes) return { object: 'damaged' }
-  if (found.mtimeMs === record.stored.mtimeMs) return { object: 'whole' }
+  if (found.mtimeMs === copy?.mtimeMs) return { object: 'whole' }
   const isSame = (await hashObject(reader, record.name, signal)) === record.stored.sha256
   return isSame ? { object: 'whole', mtimeMs: found.mtimeMs } : { object: 'damaged' }
 }
@@ -125,16 +127,18 @@ function lookForSources(host: HostReader, paths: string[], blind: Blind[]) {
   return { missing, linked }
 }
 
-function toFact(record: ProvenRecord): Fact {
+function toFact({ record, copy }: ProvenCopy): Fact {
   return {
     kind: 'backup',
     subject: record.name,
     data: {
-      destination: record.destination,
+      destination: copy.destination,
+      chain: record.chain.full,
+      index: record.chain.index,
       bytes: record.stored.bytes,
       sha256: record.stored.sha256,
       createdAt: record.createdAt,
-      provenAt: record.provenAt,
+      provenAt: copy.provenAt,
       entries: record.summary.entries,
       contentBytes: record.summary.contentBytes,
       problems: record.summary.problems.count,
@@ -145,10 +149,10 @@ function toFact(record: ProvenRecord): Fact {
 }
 
 function toMetrics(seen: Observation): Metric[] {
-  const sound = soundRecords(seen)
+  const sound = soundCopies(seen)
   const count: Metric = { name: 'backup_proven', value: sound.length, help: 'Proven backups that are there' }
-  const newest = sound.at(-1)
-  if (!newest || !isProven(newest)) return [count]
+  const newest = sound.at(-1)?.record
+  if (!newest) return [count]
   const ageMs = Math.max(0, seen.now.getTime() - Date.parse(newest.createdAt))
   return [
     count,

@@ -9,7 +9,7 @@ import {
 import type { SourceProblem } from './archive/manifest.ts'
 import type { BackupConfig } from './config.ts'
 import type { Recipients } from './recipients.ts'
-import { type BackupRecord, isProven, type ProvenRecord } from './records.ts'
+import { type BackupRecord, copyAt, type ProvenCopy, provenAt } from './records.ts'
 import { type RuleName, rules } from './rules.ts'
 
 export type DestinationState =
@@ -46,10 +46,11 @@ export function judge(seen: Observation): Finding[] {
 }
 
 /** The proven backups whose objects are still what was written. */
-export function soundRecords(seen: Pick<Observation, 'records'>): ProvenRecord[] {
-  return seen.records.flatMap(({ record, object }) =>
-    isProven(record) && (object === 'whole' || object === 'unknown') ? [record] : [],
-  )
+export function soundCopies(seen: Pick<Observation, 'records' | 'config'>): ProvenCopy[] {
+  return seen.records.flatMap(({ record, object }) => {
+    const proven = provenAt(record, seen.config.destination.directory)
+    return proven && (object === 'whole' || object === 'unknown') ? [proven] : []
+  })
 }
 
 function canBackUp(seen: Observation): boolean {
@@ -62,7 +63,7 @@ function canBackUp(seen: Observation): boolean {
 
 function judgeAge(seen: Observation, fixable: boolean): Finding[] {
   const { now, job, config } = seen
-  const newest = soundRecords(seen).at(-1)
+  const newest = soundCopies(seen).at(-1)?.record
   const ageMs = newest ? now.getTime() - Date.parse(newest.createdAt) : undefined
   const subject = `${config.destination.directory}`
   const remedy = fixable
@@ -134,7 +135,7 @@ function judgeDestination(seen: Observation): Finding[] {
       }),
     )
   }
-  const newest = soundRecords(seen).at(-1)
+  const newest = soundCopies(seen).at(-1)?.record
   if (newest && destination.freeBytes < newest.stored.bytes * GROWTH) {
     found.push(
       finding(
@@ -175,16 +176,18 @@ function judgeSources({ missingSources, linkedSources }: Observation): Finding[]
 function judgeStored({ records, job, config }: Observation): Finding[] {
   return records.flatMap(({ record, object }) => {
     const path = `${config.destination.directory}/${record.name}`
+    const failure = copyAt(record, config.destination.directory)?.failure ?? null
     const forget = `reeve backup forget --job ${shellWord(job)} ${shellWord(record.name)}`
-    if (record.failure !== null) {
+    if (failure !== null) {
       return [
-        finding('proof-failed', record.name, `"${path}" cannot be restored from: ${record.failure}`, {
+        finding('proof-failed', record.name, `"${path}" cannot be restored from: ${failure}`, {
           remedy:
             'Check the disk of the destination (its SMART values, the kernel log); the next run makes a new one',
         }),
       ]
     }
-    if (!isProven(record)) return []
+    const proven = provenAt(record, config.destination.directory)
+    if (!proven) return []
     if (object === 'missing') {
       return [
         finding(
@@ -201,7 +204,7 @@ function judgeStored({ records, job, config }: Observation): Finding[] {
       return [
         finding('backup-damaged', record.name, `"${path}" is not what was written`, {
           remedy: `Put it back from a copy, or move it away and: ${forget}`,
-          evidence: { bytes: record.stored.bytes, sha256: record.stored.sha256 },
+          evidence: { bytes: proven.record.stored.bytes, sha256: proven.record.stored.sha256 },
         }),
       ]
     }
@@ -223,7 +226,7 @@ const CONTENT_RULES: Record<SourceProblem['kind'], [RuleName, remedy: string]> =
 
 /** What the newest backup that counts does not hold as it should. */
 function judgeContent(seen: Observation): Finding[] {
-  const newest = soundRecords(seen).at(-1)
+  const newest = soundCopies(seen).at(-1)?.record
   if (!newest) return []
   const { count, first } = newest.summary.problems
   const findings = first.map(({ path, kind, reason }) => {

@@ -7,19 +7,35 @@ import { summarySchema } from './archive/manifest.ts'
 
 const sha256 = z.string().regex(/^[0-9a-f]{64}$/)
 
-const recordSchema = z.strictObject({
-  name: z.string(),
+const copySchema = z.strictObject({
+  /** `location` of the destination. */
   destination: z.string(),
-  /** ISO 8601, UTC; when the run began. */
-  createdAt: z.iso.datetime(),
-  /** What is stored; null until the object is whole. `mtimeMs` may change when a file is copied back. */
-  stored: z.strictObject({ bytes: z.number(), sha256, mtimeMs: z.number() }).nullable(),
-  /** When it was read back and found to hold what was read at the source. */
+  /** When the destination says that it was written; null until it is whole there. */
+  mtimeMs: z.number().nullable(),
+  /** When it was read back from there and found to hold what was read at the source. */
   provenAt: z.iso.datetime().nullable(),
   /** Why it could not be proven. */
   failure: z.string().nullable(),
-  /** It is not kept any longer: its object is removed next, and then this record. */
+  /** It is not kept there any longer: its object is removed next, and then this copy. */
   isLeaving: z.boolean(),
+  /** Time that reading it back and comparing all of it took: that long a restore takes at least. */
+  proofMs: z.number(),
+})
+
+const recordSchema = z.strictObject({
+  /** The same in all destinations. */
+  name: z.string(),
+  /** ISO 8601, UTC; when the run began. */
+  createdAt: z.iso.datetime(),
+  /** Name of the full backup, how many changes follow it up to this one, and the name of the one right before. */
+  chain: z.strictObject({
+    full: z.string(),
+    index: z.number().int().nonnegative(),
+    previous: z.string().nullable(),
+  }),
+  /** What is stored, the same bytes in all destinations; null until all were written. */
+  stored: z.strictObject({ bytes: z.number(), sha256 }).nullable(),
+  copies: z.array(copySchema),
   /** Fingerprints. */
   recipients: z.array(z.string()),
   hasPassphrase: z.boolean(),
@@ -28,18 +44,23 @@ const recordSchema = z.strictObject({
 })
 
 const fileSchema = z.strictObject({
-  version: z.literal(1),
+  version: z.literal(2),
   /** Random: tells the unfinished files of this job on this host from all others. */
   owner: z.string().regex(/^[0-9a-f]{16}$/),
   backups: z.array(recordSchema),
 })
 
 export type BackupRecord = z.infer<typeof recordSchema>
-/** A record of a backup that counts. */
-export type ProvenRecord = BackupRecord & {
+export type BackupCopy = z.infer<typeof copySchema>
+/** A record of a backup that was written to its end. */
+export type WrittenRecord = BackupRecord & {
   stored: NonNullable<BackupRecord['stored']>
-  provenAt: string
   summary: NonNullable<BackupRecord['summary']>
+}
+/** A backup and one copy of it that counts. */
+export interface ProvenCopy {
+  record: WrittenRecord
+  copy: BackupCopy & { provenAt: string }
 }
 
 const MAX_BYTES = 64 * 1_048_576
@@ -70,7 +91,7 @@ export class Records {
   }
 
   save(): void {
-    const text = JSON.stringify({ version: 1, owner: this.owner, backups: this.all })
+    const text = JSON.stringify({ version: 2, owner: this.owner, backups: this.all })
     // Always the same name, so that what a run that died left does not stay.
     const temporaryPath = `${this.path}.new`
     if (this.state.stat(temporaryPath)) this.state.remove(temporaryPath)
@@ -82,14 +103,38 @@ export class Records {
     this.save()
   }
 
-  /** Drops records, not objects. */
-  drop(names: ReadonlySet<string>): void {
-    const kept = this.all.filter(({ name }) => !names.has(name))
+  /** Records with a copy at a destination, oldest first. */
+  at(destination: string): BackupRecord[] {
+    return this.all.filter((record) => copyAt(record, destination))
+  }
+
+  /** Drops the copies at a destination, or all, from the records, and records without any; not the objects. */
+  drop(names: ReadonlySet<string>, destination?: string): void {
+    for (const record of this.all) {
+      if (names.has(record.name))
+        record.copies = record.copies.filter((copy) => destination && copy.destination !== destination)
+    }
+    const kept = this.all.filter(({ copies }) => copies.length > 0)
     this.all.splice(0, this.all.length, ...kept)
     this.save()
   }
 }
 
-export function isProven(record: BackupRecord): record is ProvenRecord {
-  return !record.isLeaving && record.provenAt !== null && record.stored !== null && record.summary !== null
+export function copyAt(record: BackupRecord, destination: string): BackupCopy | undefined {
+  return record.copies.find((copy) => copy.destination === destination)
+}
+
+/** The backup and its copy at a destination where that one counts. */
+export function provenAt(record: BackupRecord, destination: string): ProvenCopy | undefined {
+  const copy = copyAt(record, destination)
+  if (!copy || copy.isLeaving || !isProvenCopy(copy) || !isWritten(record)) return undefined
+  return { record, copy }
+}
+
+function isProvenCopy(copy: BackupCopy): copy is ProvenCopy['copy'] {
+  return copy.provenAt !== null
+}
+
+function isWritten(record: BackupRecord): record is WrittenRecord {
+  return record.stored !== null && record.summary !== null
 }

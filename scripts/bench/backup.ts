@@ -26,7 +26,7 @@ const { values } = parseArgs({
     part: { type: 'string' },
   },
 })
-const NAME = 'bench-20260101T000000Z.tar.zst.gpg'
+const NAME = 'bench-20260101T000000Z-full.tar.zst.gpg'
 
 if (values.part) await work(values.part, values.directory, values.tree)
 else await compare(values.tree, values.directory, Number(values.rounds))

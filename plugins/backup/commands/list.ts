@@ -6,7 +6,7 @@ import {
   printablePath,
 } from '../../../agent/contract/mod.ts'
 import type { BackupConfig } from '../config.ts'
-import { isProven } from '../records.ts'
+import { copyAt, provenAt } from '../records.ts'
 import { type LocatedBackup, locate, pathsOf } from './locate.ts'
 
 export const list: Command<BackupConfig> = {
@@ -23,10 +23,10 @@ async function run(ctx: CommandContext<BackupConfig>): Promise<CommandResult> {
   const { reader, backups } = await locate(ctx)
   const rows = backups.map((backup) => ({
     name: backup.name,
-    state: stateOf(backup),
+    state: stateOf(backup, reader.location),
     bytes: backup.bytes ?? backup.record?.stored?.bytes ?? null,
     createdAt: backup.record?.createdAt ?? null,
-    provenAt: backup.record?.provenAt ?? null,
+    provenAt: (backup.record && copyAt(backup.record, reader.location)?.provenAt) ?? null,
     entries: backup.record?.summary?.entries ?? null,
     recipients: backup.record?.recipients ?? null,
   }))
@@ -47,10 +47,11 @@ async function run(ctx: CommandContext<BackupConfig>): Promise<CommandResult> {
 }
 
 /** What can be told without reading it. */
-function stateOf({ bytes, record }: LocatedBackup): string {
+function stateOf({ bytes, record }: LocatedBackup, location: string): string {
   if (!record) return 'not recorded'
-  if (record.failure !== null) return 'proof failed'
-  if (!isProven(record)) return 'not proven'
+  if (copyAt(record, location)?.failure) return 'proof failed'
+  const proven = provenAt(record, location)
+  if (!proven) return 'not proven'
   if (bytes === undefined) return 'missing'
-  return bytes === record.stored.bytes ? 'proven' : 'damaged'
+  return bytes === proven.record.stored.bytes ? 'proven' : 'damaged'
 }

@@ -7,7 +7,8 @@ import {
 import type { BackupConfig } from '../config.ts'
 import type { DestinationReader } from '../destination.ts'
 import { DirectoryReader } from '../directory.ts'
-import { type BackupRecord, isProven, Records } from '../records.ts'
+import { parseBackupName } from '../object-name.ts'
+import { type BackupRecord, provenAt, Records } from '../records.ts'
 import { textOption } from './arguments.ts'
 
 /** A stored backup, with its record where this host made it. */
@@ -24,8 +25,6 @@ export interface Place {
   backups: LocatedBackup[]
 }
 
-const BACKUP_NAME = /-\d{8}T\d{6}Z\.tar\.zst\.gpg$/
-
 /** The paths that must be readable to locate and read the backups that the arguments are about. */
 export function pathsOf(config: BackupConfig | undefined, args: CommandArgs): string[] {
   const from = textOption(args, 'from')
@@ -41,9 +40,7 @@ export async function locate(ctx: CommandContext<BackupConfig>): Promise<Place> 
     throw new UserError('Cannot find backups: say which ones with --job NAME or --from DIR|FILE')
   const { directory } = ctx.config.destination
   const reader = new DirectoryReader(ctx.host, directory)
-  const records = Records.load(ctx.state, ctx.stateDir).all.filter(
-    (record) => record.destination === directory,
-  )
+  const records = Records.load(ctx.state, ctx.stateDir).at(directory)
   const backups: LocatedBackup[] = []
   for (const record of records) {
     const found = await reader.stat(record.name)
@@ -57,9 +54,9 @@ async function locateFrom(host: HostReader, from: string): Promise<Place> {
   if (!stat) throw new UserError(`Cannot find backups in "${from}": there is no such file or directory`)
   if (stat.type === 'directory') {
     const reader = new DirectoryReader(host, from)
-    const found = (await reader.list()).filter(({ name }) => BACKUP_NAME.test(name))
+    const found = (await reader.list()).filter(({ name }) => parseBackupName(name))
     // By time, not by name: several jobs may share the directory.
-    found.sort((a, b) => stampOf(a.name).localeCompare(stampOf(b.name)) || a.name.localeCompare(b.name))
+    found.sort((a, b) => stampOf(a.name) - stampOf(b.name) || a.name.localeCompare(b.name))
     return { reader, backups: found.map(({ name, bytes }) => ({ name, bytes, record: undefined })) }
   }
   const slash = from.lastIndexOf('/')
@@ -67,8 +64,8 @@ async function locateFrom(host: HostReader, from: string): Promise<Place> {
   return { reader, backups: [{ name: from.slice(slash + 1), bytes: stat.size, record: undefined }] }
 }
 
-function stampOf(name: string): string {
-  return BACKUP_NAME.exec(name)?.[0] ?? ''
+function stampOf(name: string): number {
+  return parseBackupName(name)?.createdAt.getTime() ?? 0
 }
 
 /** The one that was asked for by name, or the newest that can be hoped to restore. */
@@ -76,7 +73,8 @@ export function choose({ backups, reader }: Place, name: string | undefined): Lo
   const chosen =
     name === undefined
       ? backups.findLast(
-          ({ bytes, record }) => bytes !== undefined && (record === undefined || isProven(record)),
+          ({ bytes, record }) =>
+            bytes !== undefined && (record === undefined || provenAt(record, reader.location)),
         )
       : backups.find((backup) => backup.name === name)
   if (chosen) return chosen

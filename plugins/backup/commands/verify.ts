@@ -10,7 +10,7 @@ import type { BackupConfig } from '../config.ts'
 import type { DestinationReader } from '../destination.ts'
 import type { Unlocker } from '../encryption.ts'
 import { readBackup } from '../read.ts'
-import { isProven } from '../records.ts'
+import { provenAt } from '../records.ts'
 import { textOption } from './arguments.ts'
 import { choose, type LocatedBackup, locate, pathsOf } from './locate.ts'
 import { openWith, secretsOf, unlockerOf, unlockOptions } from './unlock.ts'
@@ -47,7 +47,7 @@ async function run(ctx: CommandContext<BackupConfig>): Promise<CommandResult> {
   const chosen =
     positionals.length > 0
       ? positionals.map((name) => choose(place, name))
-      : place.backups.filter(({ record }) => record === undefined || isProven(record))
+      : place.backups.filter(({ record }) => !record || provenAt(record, place.reader.location))
   if (chosen.length === 0)
     throw new UserError(`Cannot verify: there are no backups in "${place.reader.location}"`)
   const verdicts: Verdict[] = []

@@ -68,7 +68,7 @@ test('a backup that is due is made, proven, private and then no longer due', asy
   const { before, applied, after } = await fixture.enforce()
   expect(rulesOf(before)).toEqual(['backup-overdue'])
   expect(after.findings).toEqual([])
-  expect(stored(fixture)).toEqual(['backup-20261123T031500Z.tar.zst.gpg'])
+  expect(stored(fixture)).toEqual(['backup-20261123T031500Z-full.tar.zst.gpg'])
   expect(statSync(pathOf(fixture)).mode & 0o777).toBe(0o600)
   expect(statSync(join(fixture.stateDir, 'backups.json')).mode & 0o777).toBe(0o600)
   const [artifact] = applied.artifacts ?? []
@@ -285,8 +285,8 @@ test('retention keeps the newest and removes the others only after a newer one i
   for (let day = 0; day < 3; day++) expect((await nextDay(fixture)).findings).toEqual([])
   expect(stored(fixture)).toEqual([
     'backup-20200101T000000Z.tar.zst.gpg',
-    'backup-20261125T031500Z.tar.zst.gpg',
-    'backup-20261126T031500Z.tar.zst.gpg',
+    'backup-20261125T031500Z-full.tar.zst.gpg',
+    'backup-20261126T031500Z-full.tar.zst.gpg',
   ])
 })
 
@@ -342,7 +342,7 @@ test('a stored backup that was copied back is known by its content', async () =>
   await fixture.enforce()
   utimesSync(pathOf(fixture), 1, 1)
   expect((await fixture.check()).findings).toEqual([])
-  expect(records(fixture).backups[0].stored.mtimeMs).toBe(1000)
+  expect(records(fixture).backups[0].copies[0].mtimeMs).toBe(1000)
 })
 
 test('what a run that died left is removed by the next one, and nothing else is', async () => {

@@ -3,7 +3,7 @@ import type { ArchiveSummary } from '../../../plugins/backup/archive/manifest.ts
 import { configSchema } from '../../../plugins/backup/config.ts'
 import { judge, type ObjectState, type Observation } from '../../../plugins/backup/judge.ts'
 import type { Recipient } from '../../../plugins/backup/recipients.ts'
-import type { BackupRecord } from '../../../plugins/backup/records.ts'
+import type { BackupCopy, BackupRecord } from '../../../plugins/backup/records.ts'
 import { rules } from '../../../plugins/backup/rules.ts'
 
 const NOW = new Date('2026-11-23T03:15:00Z')
@@ -12,17 +12,25 @@ const hoursAgo = (hours: number) => new Date(NOW.getTime() - hours * HOUR_MS).to
 const inDays = (days: number) => new Date(NOW.getTime() + days * 24 * HOUR_MS)
 
 function record(
-  changes: Partial<BackupRecord> = {},
+  changes: Partial<BackupRecord & BackupCopy> = {},
   problems: Partial<ArchiveSummary['problems']> = {},
 ): BackupRecord {
+  const { provenAt, failure = null, isLeaving = false, ...rest } = changes
   return {
-    name: 'etc-20261123T021500Z.tar.zst.gpg',
-    destination: '/srv/backup',
+    name: 'etc-20261123T021500Z-full.tar.zst.gpg',
     createdAt: hoursAgo(1),
-    stored: { bytes: 1000, sha256: 'a'.repeat(64), mtimeMs: 1 },
-    provenAt: hoursAgo(1),
-    failure: null,
-    isLeaving: false,
+    chain: { full: 'etc-20261123T021500Z-full.tar.zst.gpg', index: 0, previous: null },
+    stored: { bytes: 1000, sha256: 'a'.repeat(64) },
+    copies: [
+      {
+        destination: '/srv/backup',
+        mtimeMs: 1,
+        provenAt: provenAt === undefined ? hoursAgo(1) : provenAt,
+        failure,
+        isLeaving,
+        proofMs: 10,
+      },
+    ],
     recipients: [],
     hasPassphrase: true,
     durationMs: 1000,
@@ -32,7 +40,7 @@ function record(
       sha256: 'b'.repeat(64),
       problems: { count: 0, first: [], ...problems },
     },
-    ...changes,
+    ...rest,
   }
 }
 
@@ -66,7 +74,7 @@ function seen(changes: Partial<Observation> = {}): Observation {
   }
 }
 
-const withRecord = (changes: Partial<BackupRecord>, object: ObjectState = 'whole') =>
+const withRecord = (changes: Partial<BackupRecord & BackupCopy>, object: ObjectState = 'whole') =>
   seen({ records: [{ record: record(changes), object }] })
 
 test('judge() is silent where all is well', () => {
@@ -109,10 +117,10 @@ test.each<[keyof typeof rules, Observation, string]>([
   [
     'proof-failed',
     withRecord({ provenAt: null, failure: 'its end is misplaced' }),
-    'etc-20261123T021500Z.tar.zst.gpg',
+    'etc-20261123T021500Z-full.tar.zst.gpg',
   ],
-  ['backup-missing', withRecord({}, 'missing'), 'etc-20261123T021500Z.tar.zst.gpg'],
-  ['backup-damaged', withRecord({}, 'damaged'), 'etc-20261123T021500Z.tar.zst.gpg'],
+  ['backup-missing', withRecord({}, 'missing'), 'etc-20261123T021500Z-full.tar.zst.gpg'],
+  ['backup-damaged', withRecord({}, 'damaged'), 'etc-20261123T021500Z-full.tar.zst.gpg'],
   ['source-is-link', seen({ linkedSources: [{ path: '/var/www', target: '/data/www' }] }), '/var/www'],
   ['source-missing', seen({ missingSources: ['/srv/data'] }), '/srv/data'],
   [
