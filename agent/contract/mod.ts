@@ -15,6 +15,14 @@ export {
   shellWord,
 } from '../lib/path.ts'
 export { foldName, isSecretName, isVariableReference, urlPasswords } from '../lib/secret-names.ts'
+export {
+  DETAILS,
+  type Detail,
+  type EntryDetails,
+  type EntryState,
+  FILE_FLAGS,
+  type FileFlag,
+} from './entry-state.ts'
 export { absolutePath, byteSize, duration, fileMode, secretReference } from './fields.ts'
 export type {
   CreateOptions,

@@ -7,15 +7,15 @@ import {
   type Report,
   shellWord,
 } from '../../agent/contract/mod.ts'
-import { checkPolicy } from './check-policy.ts'
-import { checkTree } from './check-tree.ts'
+import { checkTree } from './baseline/check-tree.ts'
 import type { Config } from './config.ts'
 import { FindingList, subjectOf } from './finding-list.ts'
-import { baselineGoverns, withoutGoverned } from './governance.ts'
 import { type Repair, writeJournal } from './journal.ts'
 import { parseMemory } from './memory.ts'
 import { planRepair, repairByBaseline, repairByPolicy, sameAttributes } from './plan-repair.ts'
-import { resolveRules } from './policy.ts'
+import { checkPolicy } from './policy/check-policy.ts'
+import { baselineGoverns, withoutGoverned } from './policy/governance.ts'
+import { resolveRules } from './policy/judge.ts'
 
 /**
  * Puts modes and owners back. The findings only say which entries: what is to be done is judged anew from the

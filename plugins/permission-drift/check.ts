@@ -1,12 +1,12 @@
 import type { CheckContext, Fact, Metric, Report } from '../../agent/contract/mod.ts'
-import { checkPolicy, POLICY } from './check-policy.ts'
-import { checkTree } from './check-tree.ts'
+import { checkTree } from './baseline/check-tree.ts'
 import type { Config } from './config.ts'
 import { describeAbsence, describeDeviation, describeDrift, describeLostBaseline } from './describe.ts'
 import { FindingList } from './finding-list.ts'
-import { baselineGoverns, withoutGoverned } from './governance.ts'
 import { parseMemory, type Remembered, toMemory } from './memory.ts'
-import { resolveRules } from './policy.ts'
+import { checkPolicy, POLICY } from './policy/check-policy.ts'
+import { baselineGoverns, withoutGoverned } from './policy/governance.ts'
+import { resolveRules } from './policy/judge.ts'
 
 /** Judges the host by the policy, then each tree by its baseline. */
 export async function check(context: CheckContext<Config>): Promise<Report> {

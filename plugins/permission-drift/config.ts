@@ -9,8 +9,6 @@ const FILE_TYPES = [
   'block-device',
   'character-device',
 ] as const
-const ATTRIBUTES = ['mode', 'owner', 'group', 'size'] as const
-export type Attribute = (typeof ATTRIBUTES)[number]
 
 const severity = z.enum(['info', 'warning', 'critical'])
 const whenAbsent = z.enum(['ok', 'finding'])
@@ -89,7 +87,7 @@ const tree = z.strictObject({
     .refine((path) => !isGlob(path), { message: 'wanted a directory without wildcards' })
     .describe('The directory whose every entry is compared with the baseline'),
   attributes: z
-    .array(z.enum(ATTRIBUTES))
+    .array(z.enum(['mode', 'owner', 'group', 'size']))
     .min(1)
     .default(['mode', 'owner', 'group'])
     .describe('What is compared, besides the type. `size` is of files and links'),

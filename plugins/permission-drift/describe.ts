@@ -5,12 +5,12 @@ import {
   type Severity,
   shellWord,
 } from '../../agent/contract/mod.ts'
-import type { BaselineEntry } from './baseline-format.ts'
-import { type Drift, isPowerful } from './compare.ts'
+import type { BaselineEntry } from './baseline/baseline-format.ts'
+import { type Drift, isPowerful } from './baseline/compare.ts'
 import type { TreeConfig } from './config.ts'
 import { subjectOf } from './finding-list.ts'
 import { repairByBaseline, repairByPolicy, sameAttributes } from './plan-repair.ts'
-import type { Deviation, Rule, Wanted } from './policy.ts'
+import type { Deviation, Rule, Wanted } from './policy/judge.ts'
 
 export type Names = Pick<HostReader, 'userName' | 'groupName'>
 

@@ -1,5 +1,5 @@
 import { type Json, z } from '../../agent/contract/mod.ts'
-import type { Header, Trailer } from './baseline-format.ts'
+import type { Header, Trailer } from './baseline/baseline-format.ts'
 
 const baseline = z.object({ generation: z.number().int(), fingerprint: z.string() })
 const memory = z.object({ baselines: z.record(z.string(), baseline) })

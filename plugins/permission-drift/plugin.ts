@@ -1,8 +1,8 @@
 import { definePlugin } from '../../agent/contract/mod.ts'
 import { apply } from './apply.ts'
+import { accept } from './baseline/command-accept.ts'
+import { show } from './baseline/command-show.ts'
 import { check } from './check.ts'
-import { accept } from './command-accept.ts'
-import { show } from './command-show.ts'
 import { config } from './config.ts'
 import { permissions } from './permissions.ts'
 

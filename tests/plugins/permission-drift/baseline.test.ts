@@ -5,13 +5,17 @@ import fc from 'fast-check'
 import { compareTreeOrder, type Entry, type FileType } from '../../../agent/contract/mod.ts'
 import { ALL_GRANTS } from '../../../agent/host/grants.ts'
 import { LocalHostWriter } from '../../../agent/host/writer.ts'
-import { BaselineReader, BaselineWriter, baselineFile } from '../../../plugins/permission-drift/baseline.ts'
+import {
+  BaselineReader,
+  BaselineWriter,
+  baselineFile,
+} from '../../../plugins/permission-drift/baseline/baseline-file.ts'
 import {
   type BaselineEntry,
   decodeEntry,
   directoryOf,
   encodeEntry,
-} from '../../../plugins/permission-drift/baseline-format.ts'
+} from '../../../plugins/permission-drift/baseline/baseline-format.ts'
 import { temporaryDirectory } from '../../kit/plugin.ts'
 
 const host = new LocalHostWriter('/', ALL_GRANTS)

@@ -3,8 +3,12 @@ import fc from 'fast-check'
 import { compareTreeOrder, type Entry, isWithin } from '../../../agent/contract/mod.ts'
 import { ALL_GRANTS } from '../../../agent/host/grants.ts'
 import { LocalHostWriter } from '../../../agent/host/writer.ts'
-import { BaselineReader, BaselineWriter } from '../../../plugins/permission-drift/baseline.ts'
-import { Comparison, type ComparisonOptions, type Drift } from '../../../plugins/permission-drift/compare.ts'
+import { BaselineReader, BaselineWriter } from '../../../plugins/permission-drift/baseline/baseline-file.ts'
+import {
+  Comparison,
+  type ComparisonOptions,
+  type Drift,
+} from '../../../plugins/permission-drift/baseline/compare.ts'
 import { temporaryDirectory } from '../../kit/plugin.ts'
 
 const host = new LocalHostWriter('/', ALL_GRANTS)

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'bun:test'
-import type { Header } from '../../../plugins/permission-drift/baseline-format.ts'
+import type { Header } from '../../../plugins/permission-drift/baseline/baseline-format.ts'
 import { distrust, parseMemory, toMemory } from '../../../plugins/permission-drift/memory.ts'
 
 const header = (generation: number, tree = '/etc'): Header => ({

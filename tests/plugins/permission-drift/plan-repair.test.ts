@@ -6,7 +6,7 @@ import {
   repairByBaseline,
   repairByPolicy,
 } from '../../../plugins/permission-drift/plan-repair.ts'
-import type { Wanted } from '../../../plugins/permission-drift/policy.ts'
+import type { Wanted } from '../../../plugins/permission-drift/policy/judge.ts'
 
 const nothing: Wanted = {
   types: undefined,

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'bun:test'
 import type { z } from '../../../agent/contract/mod.ts'
 import { config } from '../../../plugins/permission-drift/config.ts'
-import { combineRules, judge, resolveRules } from '../../../plugins/permission-drift/policy.ts'
+import { combineRules, judge, resolveRules } from '../../../plugins/permission-drift/policy/judge.ts'
 
 const USERS: Record<string, number> = { root: 0, ana: 1000, '7': 7 }
 const GROUPS: Record<string, number> = { root: 0, shadow: 42 }

@@ -5,12 +5,12 @@ import {
   type Json,
   printablePath,
   UserError,
-} from '../../agent/contract/mod.ts'
-import { BaselineReader, baselineFile } from './baseline.ts'
+} from '../../../agent/contract/mod.ts'
+import type { Config } from '../config.ts'
+import { octal } from '../describe.ts'
+import { distrust, parseMemory } from '../memory.ts'
+import { BaselineReader, baselineFile } from './baseline-file.ts'
 import { BaselineError } from './baseline-format.ts'
-import type { Config } from './config.ts'
-import { octal } from './describe.ts'
-import { distrust, parseMemory } from './memory.ts'
 
 const MAX_ENTRIES = 10_000
 

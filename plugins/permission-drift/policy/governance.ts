@@ -1,6 +1,6 @@
-import { type FileType, globMatcher } from '../../agent/contract/mod.ts'
-import type { Drift } from './compare.ts'
-import { combineRules, type Rule } from './policy.ts'
+import { type FileType, globMatcher } from '../../../agent/contract/mod.ts'
+import type { Drift } from '../baseline/compare.ts'
+import { combineRules, type Rule } from './judge.ts'
 
 export type Governs = (path: string, type: FileType, attribute: 'mode' | 'owner' | 'group') => boolean
 

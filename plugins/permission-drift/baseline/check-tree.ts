@@ -1,9 +1,10 @@
-import type { ApplyContext, CheckContext, Fact, Metric } from '../../agent/contract/mod.ts'
-import { BaselineReader, BaselineWriter, baselineFile } from './baseline.ts'
+import type { ApplyContext, CheckContext, Fact, Metric } from '../../../agent/contract/mod.ts'
+import type { Explain } from '../change.ts'
+import type { Config, TreeConfig } from '../config.ts'
+import { distrust, type Remembered } from '../memory.ts'
+import { BaselineReader, BaselineWriter, baselineFile } from './baseline-file.ts'
 import { BaselineError } from './baseline-format.ts'
 import { Comparison, type Drift } from './compare.ts'
-import type { Config, TreeConfig } from './config.ts'
-import { distrust, type Remembered } from './memory.ts'
 import { TreeWalk } from './tree-walk.ts'
 
 export type TreeContext = Pick<
@@ -12,6 +13,8 @@ export type TreeContext = Pick<
 >
 
 export interface TreeSink {
+  /** Asked for every change, before anything is told. */
+  explain?: Explain | undefined
   onDrift(drift: Drift): void
   onBlind(path: string, reason: string): void
   onLost(rule: 'baseline-missing' | 'baseline-tampered', reason: string): void

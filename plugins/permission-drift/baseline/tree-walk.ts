@@ -5,8 +5,8 @@ import {
   type FileStat,
   globMatcher,
   isWithin,
-} from '../../agent/contract/mod.ts'
-import type { Config, TreeConfig } from './config.ts'
+} from '../../../agent/contract/mod.ts'
+import type { Config, TreeConfig } from '../config.ts'
 
 /** One look at all of a tree: every entry in order, and what was left out or could not be looked at. */
 export class TreeWalk {

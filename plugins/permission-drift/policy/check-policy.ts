@@ -1,6 +1,12 @@
-import { type CheckContext, type Entry, type FileType, globBase, isWithin } from '../../agent/contract/mod.ts'
-import type { Config } from './config.ts'
-import { combineRules, type Deviation, judge, type Rule, resolveRules, type Wanted } from './policy.ts'
+import {
+  type CheckContext,
+  type Entry,
+  type FileType,
+  globBase,
+  isWithin,
+} from '../../../agent/contract/mod.ts'
+import type { Config } from '../config.ts'
+import { combineRules, type Deviation, judge, type Rule, resolveRules, type Wanted } from './judge.ts'
 
 export const POLICY = 'policy'
 

@@ -1,11 +1,16 @@
-import { type Command, type CommandContext, type CommandResult, UserError } from '../../agent/contract/mod.ts'
-import { BaselineReader, baselineFile } from './baseline.ts'
+import {
+  type Command,
+  type CommandContext,
+  type CommandResult,
+  UserError,
+} from '../../../agent/contract/mod.ts'
+import type { Config, TreeConfig } from '../config.ts'
+import { subjectOf } from '../finding-list.ts'
+import { parseMemory } from '../memory.ts'
+import { listedDirectories } from '../permissions.ts'
+import { BaselineReader, baselineFile } from './baseline-file.ts'
 import { BaselineError } from './baseline-format.ts'
 import { makeBaseline } from './check-tree.ts'
-import type { Config, TreeConfig } from './config.ts'
-import { subjectOf } from './finding-list.ts'
-import { parseMemory } from './memory.ts'
-import { listedDirectories } from './permissions.ts'
 
 export const accept: Command<Config> = {
   summary: 'Take the present state of the trees as their new baseline',

@@ -1,7 +1,9 @@
-import { compareTreeOrder, type Entry, isWithin } from '../../agent/contract/mod.ts'
-import type { BaselineReader } from './baseline.ts'
+import { compareTreeOrder, type Entry, isWithin } from '../../../agent/contract/mod.ts'
+import type { Attribute as Known } from '../change.ts'
+import type { BaselineReader } from './baseline-file.ts'
 import { type BaselineEntry, directoryOf, encodeEntry } from './baseline-format.ts'
-import type { Attribute } from './config.ts'
+
+type Attribute = Extract<Known, 'mode' | 'owner' | 'group' | 'size'>
 
 export type Drift =
   | { kind: 'new'; entry: Entry; below: number }

@@ -1,6 +1,6 @@
-import type { Entry, FileType, HostReader, Severity } from '../../agent/contract/mod.ts'
-import { isGlob } from '../../agent/contract/mod.ts'
-import type { ModeRule, RuleConfig } from './config.ts'
+import type { Entry, FileType, HostReader, Severity } from '../../../agent/contract/mod.ts'
+import { isGlob } from '../../../agent/contract/mod.ts'
+import type { ModeRule, RuleConfig } from '../config.ts'
 
 /** A rule with names resolved to the ids of this host. */
 export interface Rule {

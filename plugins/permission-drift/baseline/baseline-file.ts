@@ -5,7 +5,7 @@ import {
   type FileSource,
   parsePrintablePath,
   printablePath,
-} from '../../agent/contract/mod.ts'
+} from '../../../agent/contract/mod.ts'
 import {
   type BaselineEntry,
   BaselineError,

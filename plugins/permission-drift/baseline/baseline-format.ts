@@ -5,7 +5,7 @@ import {
   parsePrintablePath,
   printablePath,
   z,
-} from '../../agent/contract/mod.ts'
+} from '../../../agent/contract/mod.ts'
 
 /**
  * A baseline is a text file. Its first line is the header, its last the trailer, both JSON. Between them stand
