@@ -26,7 +26,6 @@ export function phaseExecutor(parts: PhaseParts): (input: PhaseInput) => Promise
     const permissions = (kind === 'check' ? job.permissions.check : job.permissions.apply) ?? {}
     let secrets: Record<string, string>
     try {
-      if (job.plugin.file) assertTrusted(job.plugin.file)
       // Again at every run: it may have been opened to others since the configuration was checked.
       if (job.plugin.file) assertTrusted(job.plugin.file)
       secrets = resolveAll(permissions, parts.redactor)

@@ -16,7 +16,7 @@ export interface AlertContext {
 }
 
 /**
- * Pure: what to tell each channel about the changes that one run brought. A waived finding raises no alert.
+ * Pure: what to tell each channel about the changes that one run brought. A waived or silenced finding raises no alert.
  * The most severe findings go one by one; what is beyond MAX_SINGLE_ALERTS goes as one message with counts.
  */
 export function planAlerts(
@@ -53,7 +53,7 @@ export function planAlerts(
 }
 
 function concerns(channel: Pick<ChannelConfig, 'minimumSeverity' | 'jobs'>, transition: Transition): boolean {
-  if (transition.waived) return false
+  if (transition.muted) return false
   if (channel.jobs && !channel.jobs.includes(transition.job)) return false
   return rank(transition.severity) >= rank(channel.minimumSeverity)
 }

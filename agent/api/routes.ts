@@ -6,6 +6,7 @@ import { metricRoutes } from './metrics.ts'
 import { reloadRoutes } from './reload.ts'
 import { defineRoute, type Route } from './route.ts'
 import { runRoutes } from './runs.ts'
+import { silenceRoutes } from './silences.ts'
 import { statusRoutes } from './status.ts'
 
 /** Every route of the API; the page has its own. */
@@ -15,6 +16,7 @@ export const routes: Route[] = [
   ...jobRoutes,
   ...runRoutes,
   ...findingRoutes,
+  ...silenceRoutes,
   ...inventoryRoutes,
   ...metricRoutes,
   ...reloadRoutes,

@@ -22,7 +22,14 @@ function build() {
     .string()
     .nullable()
     .describe('Give it as `cursor` to get the next page; null when this is the last')
-  const blind = z.array(z.object({ subject: z.string(), reason: z.string() }))
+  const blind = z.array(
+    z.object({
+      subject: z.string(),
+      reason: z.string(),
+      rules: z.array(z.string()).optional().describe('What could not be judged; missing: anything'),
+    }),
+  )
+  const inapplicable = z.array(z.object({ rule: z.string(), reason: z.string() }))
 
   const progress = z.object({
     done: z.number(),
@@ -121,6 +128,21 @@ function build() {
     regressions: count.describe('How often it came back after it was resolved'),
     lastRunId: id.nullable(),
     waived: z.object({ owner: z.string(), reason: z.string(), expires: z.string() }).nullable(),
+    silenced: z
+      .object({ owner: z.string(), reason: z.string(), until: instant })
+      .nullable()
+      .describe('It counts, but raises no alert until then'),
+  })
+  const Silence = z.object({
+    id,
+    kind: z.enum(['acknowledged', 'silenced']),
+    job: z.string().nullable().describe('null: any'),
+    rule: z.string(),
+    subject: z.string(),
+    owner: z.string(),
+    reason: z.string(),
+    createdAt: instant,
+    until: instant,
   })
   const Artifact = z.object({
     id,
@@ -158,6 +180,7 @@ function build() {
       ...Run.shape,
       progress: progress.nullable().describe('While it goes on'),
       blind: blind.describe('What could not be examined'),
+      inapplicable: inapplicable.describe('Rules that have nothing to judge on this host'),
       transitions: z.array(
         z.object({
           kind: z.enum(TRANSITIONS),
@@ -172,6 +195,9 @@ function build() {
     RunList: z.object({ items: z.array(Run), next }),
     Finding,
     FindingList: z.object({ items: z.array(Finding), next }),
+    Silence,
+    SilenceList: z.object({ items: z.array(Silence) }),
+    SilenceMade: z.object({ id, findings: count.describe('Open findings that it is about') }),
     Artifact,
     ArtifactList: z.object({ items: z.array(Artifact), next }),
     Fact,

@@ -51,9 +51,13 @@ function printFinding(row: ReturnType<typeof listFindings>[number]): void {
   const state = row.waived ? 'waived' : row.state === 'resolved' ? 'resolved' : row.severity
   print(`${paintState(state)}  ${paint('bold', visible(row.summary))}`)
   print(
-    `    ${paint('dim', `${row.job} · ${row.rule} · ${visible(row.subject)} · since ${time(row.openedAt)}`)}`,
+    `    ${paint('dim', `${row.id} · ${row.job} · ${row.rule} · ${visible(row.subject)} · since ${time(row.openedAt)}`)}`,
   )
   if (row.remedy && row.state === 'open') print(`    ${row.remedy.split('\n').map(visible).join('\n    ')}`)
+  if (row.silenced && row.state === 'open')
+    print(
+      `    no alerts until ${time(row.silenced.until)} (${visible(row.silenced.owner)}: ${visible(row.silenced.reason)})`,
+    )
   if (row.waived)
     print(
       `    accepted by ${visible(row.waived.owner)} until ${row.waived.expires}: ${visible(row.waived.reason)}`,

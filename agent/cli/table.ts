@@ -10,6 +10,14 @@ export const commands: Catalog = {
     summary: 'What is wrong, with what to do about it',
     load: async () => (await import('./findings.ts')).findings,
   },
+  acknowledge: {
+    summary: 'Say that somebody is on a finding',
+    load: async () => (await import('./silence.ts')).acknowledge,
+  },
+  silence: {
+    summary: 'Keep findings from raising alerts for a time',
+    load: async () => (await import('./silence.ts')).silence,
+  },
   run: { summary: 'Run jobs now', load: async () => (await import('./run.ts')).run },
   check: { summary: 'Run jobs now, looking only', load: async () => (await import('./run.ts')).check },
   runs: { summary: 'Runs of the past', load: async () => (await import('./runs.ts')).runs },

@@ -61,4 +61,15 @@ export {
   type Registry,
   type Rule,
 } from './plugin.ts'
-export type { Artifact, Blind, Fact, Finding, Json, Metric, Report, Scalar, Severity } from './report.ts'
+export type {
+  Artifact,
+  Blind,
+  Fact,
+  Finding,
+  Inapplicable,
+  Json,
+  Metric,
+  Report,
+  Scalar,
+  Severity,
+} from './report.ts'

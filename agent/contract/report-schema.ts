@@ -24,8 +24,18 @@ export const reportSchema: z.ZodType<Report> = z.strictObject({
     )
     .max(MAX_FINDINGS),
   blind: z
-    .array(z.strictObject({ subject, reason: z.string().min(1).max(4000) }))
+    .array(
+      z.strictObject({
+        subject,
+        reason: z.string().min(1).max(4000),
+        rules: z.array(ruleId).min(1).max(200).optional(),
+      }),
+    )
     .max(MAX_FINDINGS)
+    .optional(),
+  inapplicable: z
+    .array(z.strictObject({ rule: ruleId, reason: z.string().min(1).max(1000) }))
+    .max(500)
     .optional(),
   metrics: z
     .array(

@@ -3,6 +3,13 @@ export type Severity = (typeof SEVERITIES)[number]
 
 export type Scalar = string | number | boolean | null
 
+/** A rule that has nothing to judge here. */
+export interface Inapplicable {
+  rule: string
+  /** What was looked for and is not on this host ("nginx is not installed"); never for want of access. */
+  reason: string
+}
+
 /** Something wrong with the host. Rule and subject are its identity within a job. */
 export interface Finding {
   rule: string
@@ -23,6 +30,8 @@ export interface Finding {
 export interface Blind {
   subject: string
   reason: string
+  /** The rules that could not be judged for it; missing: any of the plugin's. */
+  rules?: string[] | undefined
 }
 
 /** A number about the host, a gauge. Name in snake_case with its base unit as suffix (`_seconds`, `_bytes`). */
@@ -54,6 +63,7 @@ export type Json = null | boolean | number | string | Json[] | { [key: string]: 
 export interface Report {
   findings: Finding[]
   blind?: Blind[] | undefined
+  inapplicable?: Inapplicable[] | undefined
   metrics?: Metric[] | undefined
   facts?: Fact[] | undefined
   artifacts?: Artifact[] | undefined

@@ -44,7 +44,7 @@ export function recordHealth(
       recordFindings(
         store,
         source,
-        seen.map((row) => ({ ...row, waiver: null })),
+        seen.map((row) => ({ ...row, waiver: null, silence: null })),
         resolved,
       ),
     )

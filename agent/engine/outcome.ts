@@ -1,4 +1,13 @@
-import type { Artifact, Blind, Fact, Finding, Json, Metric, Report } from '../contract/report.ts'
+import type {
+  Artifact,
+  Blind,
+  Fact,
+  Finding,
+  Inapplicable,
+  Json,
+  Metric,
+  Report,
+} from '../contract/report.ts'
 import type { Outcome } from '../store/schema.ts'
 import { HEALTH_RULES } from './reconcile.ts'
 
@@ -8,6 +17,7 @@ export interface RunResult {
   reason: string | null
   findings: Finding[]
   blind: Blind[]
+  inapplicable: Inapplicable[]
   metrics: Metric[]
   facts: Fact[]
   artifacts: Artifact[]
@@ -27,6 +37,7 @@ export function combine(check: Report, apply: Report | null, memory: Json | unde
     reason: blind.length > 0 ? blindReason(blind) : null,
     findings,
     blind,
+    inapplicable: check.inapplicable ?? [],
     metrics: [...(check.metrics ?? []), ...(apply?.metrics ?? [])],
     facts: check.facts ?? [],
     artifacts: [...(check.artifacts ?? []), ...(apply?.artifacts ?? [])],
@@ -42,6 +53,7 @@ export function unfinished(outcome: Outcome, reason: string, memory?: Json): Run
     reason,
     findings: [],
     blind: [],
+    inapplicable: [],
     metrics: [],
     facts: [],
     artifacts: [],

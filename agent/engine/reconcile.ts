@@ -27,7 +27,7 @@ export function reconcile(
   known: KnownFinding[],
   now: Finding[],
   speaksFor: (finding: KnownFinding) => boolean,
-  isWaived: (finding: Finding) => boolean,
+  isMuted: (finding: Finding) => boolean,
 ): Reconciliation {
   const byFingerprint = new Map(known.map((finding) => [finding.fingerprint, finding]))
   const seen = new Map<string, SeenFinding>()
@@ -40,7 +40,7 @@ export function reconcile(
       finding,
       fingerprint,
       known: before,
-      transition: change(before, finding, isWaived(finding)),
+      transition: change(before, finding, isMuted(finding)),
     })
   }
   const resolved = known.filter(
@@ -49,12 +49,12 @@ export function reconcile(
   return { seen: [...seen.values()], resolved }
 }
 
-function change(before: KnownFinding | null, now: Finding, waivedNow: boolean): SeenFinding['transition'] {
+function change(before: KnownFinding | null, now: Finding, mutedNow: boolean): SeenFinding['transition'] {
   if (!before) return 'opened'
   if (before.state === 'resolved') return 'regressed'
-  // It became worse, or the waiver that accepted it ended: news for whoever was told of it.
+  // It became worse, or what kept it quiet (a waiver, a silence) ended: news for whoever was told of it.
   const isGraver = SEVERITIES.indexOf(now.severity) > SEVERITIES.indexOf(before.severity)
-  return isGraver || (before.waived && !waivedNow) ? 'regressed' : null
+  return isGraver || (before.muted && !mutedNow) ? 'regressed' : null
 }
 
 /** Rules about the jobs themselves, which reeve adds to those of the plugins. */

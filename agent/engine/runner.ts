@@ -15,11 +15,12 @@ import {
   recordUnstarted,
 } from '../store/record.ts'
 import type { Outcome, Trigger } from '../store/schema.ts'
+import { activeSilences } from '../store/silences.ts'
 import type { Transition } from '../store/transitions.ts'
 import type { Job } from './job.ts'
 import { combine, healthFindings, type RunResult, unfinished } from './outcome.ts'
 import { isExamined, isHealthRule, reconcile } from './reconcile.ts'
-import { waiverFor } from './waiver.ts'
+import { silenceFor, waiverFor } from './waiver.ts'
 
 export interface Progress {
   done: number
@@ -239,14 +240,17 @@ export class Runner {
     const looked = ['clean', 'findings', 'blind'].includes(result.outcome)
     const health = healthFindings(job.name, result)
     const waivers = this.parts.waivers()
+    const silences = activeSilences(store, at)
     const waiver = (finding: { rule: string; subject: string }) =>
       waiverFor(waivers, { job: job.name, ...finding }, at)
+    const silence = (finding: { rule: string; subject: string }) =>
+      silenceFor(silences, { job: job.name, ...finding })
     store.transaction(() => {
       const { seen, resolved } = reconcile(
         knownFindings(store, job.name),
         [...result.findings, ...health],
         (finding) => speaksFor(finding, looked, result),
-        (finding) => waiver(finding) !== undefined,
+        (finding) => waiver(finding) !== undefined || silence(finding) !== null,
       )
       const source = { job: job.name, plugin: job.plugin.name, runId: run.runId, at }
       const rows = seen.map((row) => {
@@ -256,6 +260,7 @@ export class Runner {
           waiver: accepted
             ? { owner: accepted.owner, reason: accepted.reason, expires: accepted.expires }
             : null,
+          silence: silence(row.finding),
         }
       })
       this.parts.alert(recordFindings(store, source, rows, resolved))

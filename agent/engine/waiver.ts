@@ -1,22 +1,24 @@
 import type { WaiverConfig } from '../config/schema.ts'
-import { globMatcher } from '../lib/glob.ts'
+import { concerns, type FindingIdentity } from '../lib/target.ts'
+import type { StoredFinding } from '../store/read-findings.ts'
+import type { Silence } from '../store/silences.ts'
 
-/** The waiver that accepts a finding today, if any. `*` in a pattern does not cross "/", `**` does. Pure. */
-export function waiverFor(
-  waivers: WaiverConfig[],
-  finding: { job: string; rule: string; subject: string },
-  now: number,
-): WaiverConfig | undefined {
-  const today = new Date(now).toISOString().slice(0, 10)
-  return waivers.find(
-    (waiver) =>
-      waiver.expires >= today &&
-      (waiver.job === undefined || waiver.job === finding.job) &&
-      matches(waiver.rule, finding.rule) &&
-      matches(waiver.subject, finding.subject),
-  )
+/** Whether a waiver holds today; its last day belongs to it. Days are UTC. */
+export function isActive(waiver: Pick<WaiverConfig, 'expires'>, now: number): boolean {
+  return waiver.expires >= new Date(now).toISOString().slice(0, 10)
 }
 
-function matches(pattern: string, text: string): boolean {
-  return pattern === '**' || pattern === text || globMatcher([pattern])(text)
+/** The waiver that accepts a finding today, if any. Pure. */
+export function waiverFor(
+  waivers: WaiverConfig[],
+  finding: FindingIdentity,
+  now: number,
+): WaiverConfig | undefined {
+  return waivers.find((waiver) => isActive(waiver, now) && concerns(waiver, finding))
+}
+
+/** The first of the active silences that keeps a finding quiet, as it is kept with the finding. Pure. */
+export function silenceFor(active: Silence[], finding: FindingIdentity): StoredFinding['silenced'] {
+  const found = active.find((silence) => concerns(silence, finding))
+  return found ? { owner: found.owner, reason: found.reason, until: found.until } : null
 }

@@ -1,9 +1,10 @@
 import type { Database } from 'bun:sqlite'
 import { describeError, UserError } from '../lib/errors.ts'
 import first from './migrations/0000_first.sql' with { type: 'text' }
+import silences from './migrations/0001_silences.sql' with { type: 'text' }
 
 /** In order; number n brings a database of `user_version` n to n + 1. Never change one that was released. */
-const migrations: string[] = [first]
+const migrations: string[] = [first, silences]
 
 /** Brings the database to this version, all or nothing. Throws UserError for one of a newer reeve. */
 export function migrate(sqlite: Database, path: string): void {

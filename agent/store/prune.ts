@@ -5,8 +5,8 @@ const NEWEST = 'SELECT max(id) FROM runs GROUP BY job'
 const NEWEST_STARTED = "SELECT max(id) FROM runs WHERE outcome NOT IN ('missed', 'skipped') GROUP BY job"
 
 /**
- * Removes what is older than the retention (milliseconds): runs but for the newest of each job (and the newest that really started), their
- * artifacts, resolved findings, delivered and dead alerts, audit entries.
+ * Removes what is older than the retention (milliseconds): runs but for the newest of each job (and the newest
+ * that really started), their artifacts, resolved findings, delivered and dead alerts, audit entries, silences.
  */
 export function prune(store: Store, retention: { runs: number; findings: number }, now: number): void {
   const before = now - retention.runs
@@ -18,6 +18,7 @@ export function prune(store: Store, retention: { runs: number; findings: number 
     )
     run('DELETE FROM artifacts WHERE created_at < ?', before)
     run('DELETE FROM audit WHERE at < ?', before)
+    run('DELETE FROM silences WHERE until < ?', before)
     run("DELETE FROM outbox WHERE state <> 'pending' AND created_at < ?", before)
     run("DELETE FROM findings WHERE state = 'resolved' AND resolved_at < ?", now - retention.findings)
   })

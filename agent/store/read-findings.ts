@@ -26,6 +26,10 @@ export function listFindings(store: Store, filter: FindingFilter): StoredFinding
     .all()
 }
 
+export function findFinding(store: Store, id: number): StoredFinding | undefined {
+  return store.orm.select().from(findings).where(eq(findings.id, id)).get()
+}
+
 /** Open findings, the gravest first, then the newest. Waived ones come last: they are accepted. */
 export function listUrgentFindings(store: Store, filter: { job?: string; limit: number }): StoredFinding[] {
   return store.orm

@@ -1,6 +1,16 @@
 import { and, eq, inArray, isNull, notInArray } from 'drizzle-orm'
-import type { Artifact, Fact, Finding, Json, Metric, Severity } from '../contract/report.ts'
+import type {
+  Artifact,
+  Blind,
+  Fact,
+  Finding,
+  Inapplicable,
+  Json,
+  Metric,
+  Severity,
+} from '../contract/report.ts'
 import type { Store } from './open.ts'
+import type { StoredFinding } from './read-findings.ts'
 import { artifacts, findingEvents, findings, memories, type Outcome, runs, type Trigger } from './schema.ts'
 import type { Transition } from './transitions.ts'
 
@@ -65,7 +75,8 @@ export interface KnownFinding {
   subject: string
   severity: Severity
   state: 'open' | 'resolved'
-  waived: boolean
+  /** Accepted by a waiver, or silenced: it raised no alert. */
+  muted: boolean
 }
 
 export function knownFindings(store: Store, job: string): KnownFinding[] {
@@ -78,11 +89,12 @@ export function knownFindings(store: Store, job: string): KnownFinding[] {
       severity: findings.severity,
       state: findings.state,
       waived: findings.waived,
+      silenced: findings.silenced,
     })
     .from(findings)
     .where(eq(findings.job, job))
     .all()
-    .map((row) => ({ ...row, waived: row.waived !== null }))
+    .map(({ waived, silenced, ...row }) => ({ ...row, muted: waived !== null || silenced !== null }))
 }
 
 export interface SeenRow {
@@ -90,7 +102,8 @@ export interface SeenRow {
   fingerprint: string
   known: KnownFinding | null
   transition: 'opened' | 'regressed' | null
-  waiver: { owner: string; reason: string; expires: string } | null
+  waiver: StoredFinding['waived']
+  silence: StoredFinding['silenced']
 }
 
 /**
@@ -121,10 +134,10 @@ export function recordFindings(
       remedy: row.remedy,
       evidence: row.evidence,
       openedAt: row.openedAt,
-      waived: row.waived !== null,
+      muted: row.waived !== null || row.silenced !== null,
     })
   }
-  for (const { finding, fingerprint, known, transition, waiver } of seen) {
+  for (const { finding, fingerprint, known, transition, waiver, silence } of seen) {
     const present = {
       plugin: source.plugin,
       severity: finding.severity,
@@ -138,6 +151,7 @@ export function recordFindings(
       resolvedAt: null,
       lastRunId: runId,
       waived: waiver,
+      silenced: silence,
     }
     const row = known
       ? store.orm
@@ -188,7 +202,8 @@ export interface FinishedRun {
   durationMs: number
   sandbox: string | null
   findingCount: number
-  blind: { subject: string; reason: string }[]
+  blind: Blind[]
+  inapplicable: Inapplicable[]
   coverage: { examined: number; skipped: number }
   metrics: Metric[]
   facts: Fact[]
@@ -210,6 +225,7 @@ export function recordFinished(store: Store, run: FinishedRun): void {
       sandbox: run.sandbox,
       findingCount: run.findingCount,
       blind: run.blind,
+      inapplicable: run.inapplicable,
       examined: run.coverage.examined,
       skipped: run.coverage.skipped,
     })

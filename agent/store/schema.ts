@@ -1,5 +1,5 @@
 import { index, integer, primaryKey, real, sqliteTable, text, uniqueIndex } from 'drizzle-orm/sqlite-core'
-import type { Blind, Scalar, Severity } from '../contract/report.ts'
+import type { Blind, Inapplicable, Scalar, Severity } from '../contract/report.ts'
 
 // All times are UTC milliseconds. Enumerations are text, so that a newer reeve can add a word.
 
@@ -39,6 +39,8 @@ export const runs = sqliteTable(
     skipped: integer('skipped').notNull().default(0),
     findingCount: integer('finding_count').notNull().default(0),
     blind: text('blind', { mode: 'json' }).$type<Blind[]>().notNull().default([]),
+    /** Rules that have nothing to judge on this host. */
+    inapplicable: text('inapplicable', { mode: 'json' }).$type<Inapplicable[]>().notNull().default([]),
     /** What kept the run to its permissions: "landlock-7+seccomp", or "off". */
     sandbox: text('sandbox'),
     /** SHA-256 of the job's effective configuration. */
@@ -78,6 +80,8 @@ export const findings = sqliteTable(
     lastRunId: integer('last_run_id'),
     /** An active waiver: its reason and owner; such a finding raises no alert. */
     waived: text('waived', { mode: 'json' }).$type<{ owner: string; reason: string; expires: string }>(),
+    /** An active silence: such a finding counts, but raises no alert until then. */
+    silenced: text('silenced', { mode: 'json' }).$type<{ owner: string; reason: string; until: number }>(),
   },
   (table) => [
     uniqueIndex('findings_identity').on(table.job, table.fingerprint),
@@ -182,6 +186,24 @@ export const outbox = sqliteTable(
     index('outbox_due').on(table.state, table.nextAttemptAt),
   ],
 )
+
+/**
+ * What somebody said at run time about findings: `acknowledged` (one finding: "I am on it") or `silenced` (all
+ * that match, such as during maintenance). They count as before, but raise no alert until then.
+ */
+export const silences = sqliteTable('silences', {
+  id: integer('id').primaryKey({ autoIncrement: true }),
+  kind: text('kind').$type<'acknowledged' | 'silenced'>().notNull(),
+  /** Patterns as in a waiver; null: any job. */
+  job: text('job'),
+  rule: text('rule').notNull(),
+  subject: text('subject').notNull(),
+  owner: text('owner').notNull(),
+  reason: text('reason').notNull(),
+  until: integer('until').notNull(),
+  createdAt: integer('created_at').notNull(),
+  endedAt: integer('ended_at'),
+})
 
 /** Who did what by CLI and API: append-only. */
 export const audit = sqliteTable(

@@ -22,6 +22,6 @@ export interface Transition {
   evidence: Record<string, Scalar>
   /** UTC milliseconds at which this episode began: the last `opened` or `regressed`. */
   openedAt: number
-  /** Whether an active waiver accepts it; such a finding raises no alert. */
-  waived: boolean
+  /** Whether a waiver accepts it or somebody silenced it; such a finding raises no alert. */
+  muted: boolean
 }

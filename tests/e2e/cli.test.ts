@@ -178,6 +178,7 @@ const READING: string[][] = [
   ['jobs', 'watch'],
   ['facts'],
   ['alerts'],
+  ['silence'],
   ['plugins'],
   ['plugins', 'permission-drift'],
   ['token'],
@@ -263,6 +264,41 @@ test('a reader that has seen enough is no error', async () => {
   expect(stderr).toBe('')
 })
 
+// --- silences -------------------------------------------------------------------------------------------------------
+
+test('a silence and an acknowledgement hold until they end, and count as before', async () => {
+  await using host = await hostWithHistory()
+  const [finding] = JSON.parse((await host.reeve(['findings', '--json'])).stdout)
+  const acknowledged = await host.reeve([
+    'acknowledge',
+    String(finding.id),
+    '--for',
+    '2h',
+    '--reason',
+    'on it',
+  ])
+  expect(acknowledged.stdout).toContain('Acknowledged until')
+  const after = await host.reeve(['findings'])
+  expect(after.exitCode).toBe(3)
+  expect(after.stdout).toContain('no alerts until')
+  const made = await host.reeve([
+    'silence',
+    'add',
+    '--for',
+    '1d',
+    '--reason',
+    'works',
+    '--subject',
+    '/srv/**',
+    '--json',
+  ])
+  expect(JSON.parse(made.stdout)).toMatchObject({ id: 2, findings: 1 })
+  const list = JSON.parse((await host.reeve(['silence', '--json'])).stdout)
+  expect(list).toMatchObject([{ kind: 'silenced', subject: '/srv/**' }, { kind: 'acknowledged' }])
+  expect((await host.reeve(['silence', 'end', '2'])).exitCode).toBe(0)
+  expect(JSON.parse((await host.reeve(['silence', '--json'])).stdout)).toHaveLength(1)
+})
+
 // --- mistakes -------------------------------------------------------------------------------------------------------
 
 const MISTAKES: [args: string[], says: string][] = [
@@ -285,6 +321,13 @@ const MISTAKES: [args: string[], says: string][] = [
   [['token', 'nwe', 'x'], 'did you mean "new"?'],
   [['token', 'new'], 'Which token?'],
   [['token', 'new', 'x', '--scope', 'root'], 'There is no scope "root"'],
+  [['silence', 'ad'], 'did you mean "add"?'],
+  [['silence', 'add', '--for', '2h'], 'Say why with --reason'],
+  [['silence', 'add', '--reason', 'x'], 'Say how long with --for'],
+  [['silence', 'add', '--reason', 'x', '--for', '1000d'], 'at most'],
+  [['silence', 'add', '--reason', 'x', '--for', '1d', '--job', 'wach'], 'did you mean "watch"?'],
+  [['silence', 'end', '7'], 'There is no silence 7'],
+  [['acknowledge', '99', '--for', '1d', '--reason', 'x'], 'There is no finding 99'],
   [['alerts', 'tset'], 'did you mean "test"?'],
   [['alerts', 'replay', 'x'], 'There is no alert "x"'],
   [['completion', 'tcsh'], 'There is no completion for "tcsh"'],

@@ -172,7 +172,7 @@ export function transition(changes: Partial<Transition> = {}): Transition {
     remedy: 'chmod 0640 /etc/shadow',
     evidence: { mode: '0644', wanted: '0640' },
     openedAt: 1_790_000_000_000,
-    waived: false,
+    muted: false,
     ...changes,
   }
 }

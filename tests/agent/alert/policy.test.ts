@@ -48,13 +48,13 @@ test('planAlerts() tells when a finding was resolved', () => {
   })
 })
 
-test('planAlerts() tells a channel nothing below its severity, of other jobs, or that is waived', () => {
+test('planAlerts() tells a channel nothing below its severity, of other jobs, or that is muted', () => {
   const some = webhook('https://hooks.example.org/x', { name: 'some', jobs: ['backup'] })
   const changes = [
     transition({ findingId: 1, severity: 'info' }),
     transition({ findingId: 2, severity: 'warning' }),
     transition({ findingId: 3, severity: 'critical', job: 'backup' }),
-    transition({ findingId: 4, severity: 'critical', waived: true }),
+    transition({ findingId: 4, severity: 'critical', muted: true }),
   ]
   const seen = plan(changes, [ops, all, some]).map(
     (message) => `${message.channel} ${JSON.parse(message.payload).data.finding.id}`,
@@ -125,14 +125,14 @@ test('planAlerts() loses no finding: every one is in a message of its own or cou
   const change = fc.record({
     kind: fc.constantFrom('opened' as const, 'regressed' as const, 'resolved' as const),
     severity: fc.constantFrom('info' as const, 'warning' as const, 'critical' as const),
-    waived: fc.boolean(),
+    muted: fc.boolean(),
   })
   fc.assert(
     fc.property(fc.array(change, { maxLength: 120 }), (changes) => {
       const transitions = changes.map((partial, findingId) => transition({ ...partial, findingId }))
       const payloads = plan(transitions, [all]).map((message) => JSON.parse(message.payload))
       const told = payloads.reduce((sum, { data }) => sum + (data.finding ? 1 : data.total), 0)
-      expect(told).toBe(changes.filter(({ waived }) => !waived).length)
+      expect(told).toBe(changes.filter(({ muted }) => !muted).length)
       expect(payloads.length).toBeLessThanOrEqual(3 * (MAX_SINGLE_ALERTS + 1))
     }),
     { seed: 3 },

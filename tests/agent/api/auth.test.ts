@@ -1,7 +1,7 @@
 import { expect, test } from 'bun:test'
 import { listAudit } from '../../../agent/store/audit.ts'
 import { createToken, listTokens, revokeToken } from '../../../agent/store/tokens.ts'
-import { NOW, type TestApp, testHost } from './host.ts'
+import { callable, NOW, type TestApp, testHost } from './host.ts'
 
 /** Routes that answer without a token. Whatever else the app serves must ask for one: see the test below. */
 const OPEN = ['GET /healthz', 'GET /readyz', 'GET /page/style.css', 'GET /page/icon.svg']
@@ -16,7 +16,11 @@ function protectedRoutes(app: TestApp): { method: string; path: string }[] {
   for (const name of [...OPEN, ...LOCAL, ...FORMS]) expect(names).toContain(name)
   return routes
     .filter(({ method, path }) => ![...OPEN, ...LOCAL, ...FORMS].includes(`${method} ${path}`))
-    .map(({ method, path }) => ({ method, path: path.replace(':name', 'permissions').replace(':id', '1') }))
+    .map(({ method, path }) => ({
+      method,
+      path:
+        method === 'GET' ? path.replace(':name', 'permissions').replace(':id', '1') : callable(method, path),
+    }))
 }
 
 /** Another address for each request, so that no limit gets in the way. */

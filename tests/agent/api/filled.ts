@@ -1,5 +1,5 @@
 import type { Store } from '../../../agent/store/open.ts'
-import { artifacts, facts, findings, metrics, outbox, runs } from '../../../agent/store/schema.ts'
+import { artifacts, facts, findings, metrics, outbox, runs, silences } from '../../../agent/store/schema.ts'
 import type { PlannedJob } from '../../../agent/store/status.ts'
 
 export const NOW = Date.parse('2026-11-21T22:00:00Z')
@@ -108,7 +108,19 @@ export function fill(store: Store): PlannedJob[] {
   })
   fillFindings(store, driftRun, credentialRun)
   fillInventory(store, backupRun)
+  store.orm.insert(silences).values(maintenance).run()
   return Object.values(jobs)
+}
+
+const maintenance = {
+  kind: 'silenced' as const,
+  job: 'app-logs',
+  rule: '**',
+  subject: '/srv/**',
+  owner: 'ops',
+  reason: 'maintenance',
+  createdAt: NOW - HOUR,
+  until: NOW + 30 * DAY,
 }
 
 type FindingRow = typeof findings.$inferInsert

@@ -124,3 +124,13 @@ function runFor(store: Store, jobs: PlannedJob[], name: string, actor: string, n
     .get()
   return { runId: id, finished: Promise.resolve() }
 }
+
+/** A path with values for its parameters that the filled store knows, and the query that it cannot do without. */
+export function callable(method: string, path: string): string {
+  const filled = path
+    .replace(/\{name\}|:name/, 'permissions')
+    .replace(/\{id\}|:id/, path.includes('/runs/') ? '5' : '1')
+  return method.toUpperCase() === 'POST' && /silences$|acknowledge$/.test(filled)
+    ? `${filled}?for=2h&reason=maintenance`
+    : filled
+}

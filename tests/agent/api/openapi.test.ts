@@ -1,7 +1,7 @@
 import { expect, test } from 'bun:test'
 import { z } from 'zod'
 import { routes } from '../../../agent/api/routes.ts'
-import { bodyOf, testHost } from './host.ts'
+import { bodyOf, callable, testHost } from './host.ts'
 
 interface Document {
   openapi: string
@@ -61,7 +61,6 @@ test('every parameter is described, and those of the path are required', async (
       expect(declared.map(({ name }) => name)).toEqual(inPath as string[])
       expect(declared.every(({ required }) => required)).toBe(true)
       for (const parameter of parameters.filter(({ in: place }) => place === 'query')) {
-        expect(parameter.required).toBe(false)
         expect(parameter.description).toBeString()
       }
     }
@@ -85,12 +84,12 @@ test('what the API answers is what the description promises', async () => {
   let compared = 0
   for (const [path, methods] of Object.entries(document.paths)) {
     for (const [method, { responses }] of Object.entries(methods)) {
-      const url = path.replace('{name}', 'permissions').replace('{id}', '5')
+      const url = callable(method, path)
       const response = await app.fetch(url, { method: method.toUpperCase() })
       const content = responses[response.status]?.content
       if (response.status === 204) continue
       const type = response.headers.get('Content-Type') ?? ''
-      expect(Object.keys(content ?? {})).toEqual([type])
+      expect([path, response.status, Object.keys(content ?? {})]).toEqual([path, response.status, [type]])
       const reference = content?.[type]?.schema.$ref
       if (!reference) continue
       const answer = await response.json()

@@ -64,6 +64,7 @@ test('combine() takes the facts of the check, and metrics and artifacts of both'
     reason: null,
     findings: [],
     blind: [],
+    inapplicable: [],
     facts: [{ kind: 'log', subject: '/a', data: {} }],
     metrics: [
       { name: 'seen', value: 1 },
@@ -84,6 +85,7 @@ test('unfinished() confirms nothing', () => {
     reason: 'no',
     findings: [],
     blind: [],
+    inapplicable: [],
     metrics: [],
     facts: [],
     artifacts: [],

@@ -22,7 +22,7 @@ function known(subject: string, more: Partial<KnownFinding> = {}): KnownFinding 
     subject,
     severity: 'warning',
     state: 'open',
-    waived: false,
+    muted: false,
     ...more,
   }
 }
@@ -31,32 +31,32 @@ const transitions: [
   name: string,
   before: Partial<KnownFinding> | null,
   now: Partial<Finding> | null,
-  waived: boolean,
+  muted: boolean,
   expected: 'opened' | 'regressed' | 'resolved' | null,
 ][] = [
   ['is new', null, {}, false, 'opened'],
   ['is new and waived', null, {}, true, 'opened'],
   ['is there still', {}, {}, false, null],
   ['is there still and becomes waived', {}, {}, true, null],
-  ['is there still and stays waived', { waived: true }, {}, true, null],
-  ['is there still when its waiver ended', { waived: true }, {}, false, 'regressed'],
+  ['is there still and stays waived', { muted: true }, {}, true, null],
+  ['is there still when its waiver ended', { muted: true }, {}, false, 'regressed'],
   ['became graver', { severity: 'info' }, { severity: 'critical' }, false, 'regressed'],
   ['became lighter', { severity: 'critical' }, { severity: 'info' }, false, null],
   ['says it in other words', {}, { summary: 'differently' }, false, null],
   ['came back', { state: 'resolved' }, {}, false, 'regressed'],
   ['came back waived', { state: 'resolved' }, {}, true, 'regressed'],
   ['is gone', {}, null, false, 'resolved'],
-  ['is gone and was waived', { waived: true }, null, false, 'resolved'],
+  ['is gone and was waived', { muted: true }, null, false, 'resolved'],
   ['was gone and is gone', { state: 'resolved' }, null, false, null],
 ]
 
-for (const [name, before, now, waived, expected] of transitions) {
+for (const [name, before, now, muted, expected] of transitions) {
   test(`reconcile() gives ${expected ?? 'no transition'} when a finding ${name}`, () => {
     const result = reconcile(
       before ? [known('/a', before)] : [],
       now ? [finding('/a', now)] : [],
       everything,
-      () => waived,
+      () => muted,
     )
     const said = result.seen[0]?.transition ?? (result.resolved.length > 0 ? 'resolved' : null)
     expect(said).toBe(expected)
@@ -115,7 +115,7 @@ class Model {
     for (const row of seen) {
       const next = known(row.finding.subject, {
         severity: row.finding.severity,
-        waived: isWaived(row.finding),
+        muted: isWaived(row.finding),
       })
       this.rows = [...this.rows.filter((old) => old.subject !== next.subject), next]
       if (row.transition) this.note(next.subject, row.transition)

@@ -2,6 +2,7 @@ import { expect, test } from 'bun:test'
 import type { Finding } from '../../../agent/contract/report.ts'
 import { takeLock } from '../../../agent/host/lock.ts'
 import { memoryOf } from '../../../agent/store/record.ts'
+import { addSilence } from '../../../agent/store/silences.ts'
 import { Engine, job } from './kit.ts'
 
 const wrong = (subject: string, more: Partial<Finding> = {}): Finding => ({
@@ -355,12 +356,27 @@ test('Runner marks accepted findings, and tells when the waiver is over', async 
     { rule: 'wrong', subject: '/a', owner: 'ops@example.org', reason: 'on purpose', expires: '2026-03-10' },
   ]
   await engine.run(job(), { findings: [wrong('/a')] })
-  expect(engine.told.splice(0)).toMatchObject([{ kind: 'opened', waived: true }])
+  expect(engine.told.splice(0)).toMatchObject([{ kind: 'opened', muted: true }])
   expect(engine.findings()).toMatchObject([
     { waived: { owner: 'ops@example.org', reason: 'on purpose', expires: '2026-03-10' } },
   ])
   engine.clock.now += 86_400_000
   await engine.run(job(), { findings: [wrong('/a')] })
-  expect(engine.told.splice(0)).toMatchObject([{ kind: 'regressed', waived: false }])
+  expect(engine.told.splice(0)).toMatchObject([{ kind: 'regressed', muted: false }])
   expect(engine.findings()).toMatchObject([{ waived: null }])
+})
+
+test('Runner keeps a silenced finding quiet, and tells of it when the silence is over', async () => {
+  using engine = new Engine()
+  const at = engine.clock.now
+  const silence = { kind: 'silenced' as const, job: null, rule: 'wrong', subject: '/a', owner: 'ops' }
+  addSilence(engine.store, { ...silence, reason: 'works', createdAt: at, until: at + 3_600_000 }, () => false)
+  await engine.run(job(), { findings: [wrong('/a'), wrong('/b')] })
+  expect(engine.told.splice(0)).toMatchObject([
+    { subject: '/a', muted: true },
+    { subject: '/b', muted: false },
+  ])
+  engine.clock.now += 86_400_000
+  await engine.run(job(), { findings: [wrong('/a'), wrong('/b')] })
+  expect(engine.told.splice(0)).toMatchObject([{ kind: 'regressed', subject: '/a', muted: false }])
 })

@@ -25,5 +25,6 @@ export const seen = (subject: string, more = {}) => ({
   known: null,
   transition: 'opened' as const,
   waiver: null,
+  silence: null,
   ...more,
 })

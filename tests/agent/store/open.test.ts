@@ -27,7 +27,7 @@ test('openStore() asks for durable commits, a write-ahead log, and references th
   const store = openStore(join(directory.path, 'reeve.db'))
   const pragma = (name: string) => Object.values(store.sqlite.query(`PRAGMA ${name}`).get() ?? {})[0]
   expect([pragma('journal_mode'), pragma('synchronous'), pragma('foreign_keys')]).toEqual(['wal', 2, 1])
-  expect(pragma('user_version')).toBe(1)
+  expect(pragma('user_version')).toBe(2)
   expect(pragma('integrity_check')).toBe('ok')
   store.close()
 })
@@ -80,7 +80,7 @@ test('openStore() leaves the database of a newer reeve alone', () => {
   const store = openStore(path)
   store.sqlite.run('PRAGMA user_version = 7')
   store.close()
-  expect(() => openStore(path)).toThrow(/it was written by a newer reeve \(version 7, this one knows 1\)/)
+  expect(() => openStore(path)).toThrow(/it was written by a newer reeve \(version 7, this one knows 2\)/)
   expect(() => openStoreForReading(path)).toThrow(/newer reeve/)
 })
 

@@ -35,6 +35,7 @@ function finished(id: number, job: string, more: Partial<FinishedRun> = {}): Fin
     sandbox: 'off',
     findingCount: 0,
     blind: [],
+    inapplicable: [],
     coverage: { examined: 0, skipped: 0 },
     metrics: [],
     facts: [],
