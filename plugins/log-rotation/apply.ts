@@ -17,6 +17,11 @@ export async function applyRotation(ctx: ApplyContext<Config>): Promise<Report> 
     await settle(session)
     await prove(session)
     removeExpired(session)
+    // Last: for this the process becomes root, and stays it.
+    if (ctx.config.logrotate.length > 0) {
+      const { applyAdopted } = await import('./adopted/apply.ts')
+      session.findings.push(...applyAdopted(ctx))
+    }
     return { findings: session.findings, artifacts: session.artifacts }
   } finally {
     session.close()

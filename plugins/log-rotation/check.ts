@@ -13,17 +13,20 @@ export async function checkLogs(ctx: CheckContext<Config>): Promise<Report> {
   const paths = found.logs.filter((log) => log.stat).map((log) => log.path)
   if (keepClocks(state, paths, now)) writeState(ctx.state, ctx.stateDir, state)
 
+  const adopted =
+    ctx.config.logrotate.length > 0 ? (await import('./adopted/check.ts')).checkAdopted(ctx) : undefined
   const plans = found.logs.map((log) => planLog(log, state, now, timeZone))
   return {
     findings: [
       ...surveyFindings(found),
       ...plans.flatMap(planFindings),
       ...settleFindings(ctx.config.sets, state),
+      ...(adopted?.findings ?? []),
     ],
-    blind: found.blind,
-    facts: found.logs.map((log) => factOf(log, state)),
+    blind: [...found.blind, ...(adopted?.blind ?? [])],
+    facts: [...found.logs.map((log) => factOf(log, state)), ...(adopted?.facts ?? [])],
     metrics: ctx.config.sets.flatMap((set) => metricsOf(set, found.logs, state)),
-    coverage: { examined: found.logs.length, skipped: 0 },
+    coverage: { examined: found.logs.length + (adopted?.logs.length ?? 0), skipped: 0 },
   }
 }
 

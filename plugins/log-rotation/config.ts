@@ -1,4 +1,5 @@
 import { absolutePath, byteSize, duration, fileMode, globBase, isGlob, z } from '../../agent/contract/mod.ts'
+import { adoptedSettings } from './adopted/config.ts'
 
 export const CALENDAR_INTERVALS = ['hourly', 'daily', 'weekly', 'monthly', 'yearly'] as const
 export type CalendarInterval = (typeof CALENDAR_INTERVALS)[number]
@@ -86,22 +87,28 @@ const logSet = z
     path: ['method'],
   })
 
-export const configSchema = z.strictObject({
-  sets: z
-    .array(logSet)
-    .min(1)
-    .refine((sets) => new Set(sets.map((set) => set.name)).size === sets.length, {
-      message: 'two sets have the same name',
-    })
-    .describe(
-      'Sets of logs that are rotated in the same way. A log belongs to the first set that matches it.',
-    ),
-  timezone: z
-    .string()
-    .refine(isTimeZone, 'wanted a time zone such as Europe/Vienna')
-    .optional()
-    .describe("Where days, weeks and months begin. Default: the host's time zone."),
-})
+export const configSchema = z
+  .strictObject({
+    sets: z
+      .array(logSet)
+      .default([])
+      .refine((sets) => new Set(sets.map((set) => set.name)).size === sets.length, {
+        message: 'two sets have the same name',
+      })
+      .describe(
+        'Sets of logs that are rotated in the same way. A log belongs to the first set that matches it.',
+      ),
+    ...adoptedSettings,
+    timezone: z
+      .string()
+      .refine(isTimeZone, 'wanted a time zone such as Europe/Vienna')
+      .optional()
+      .describe("Where days, weeks and months begin. Default: the host's time zone."),
+  })
+  .refine(({ sets, logrotate }) => sets.length + logrotate.length > 0, {
+    message: 'wanted at least one of sets and logrotate',
+    path: ['sets'],
+  })
 
 export type Config = z.output<typeof configSchema>
 export type LogSet = Config['sets'][number]

@@ -1,7 +1,8 @@
-import { definePlugin, type Permissions } from '../../agent/contract/mod.ts'
+import { definePlugin } from '../../agent/contract/mod.ts'
 import { applyRotation } from './apply.ts'
 import { checkLogs } from './check.ts'
-import { type Config, configSchema, directoryOf, listBaseOf } from './config.ts'
+import { configSchema } from './config.ts'
+import { permissions } from './permissions.ts'
 
 export default definePlugin({
   name: 'log-rotation',
@@ -29,6 +30,18 @@ export default definePlugin({
       means: 'What is no file has the name that a rotated log would get',
       severity: 'warning',
     },
+    'logrotate-error': {
+      means: 'A configuration of logrotate says something wrong; the block, or the file, is left out',
+      severity: 'warning',
+    },
+    'logrotate-still-active': {
+      means: 'logrotate itself is still started on this host, for the logs that reeve rotates',
+      severity: 'warning',
+    },
+    'script-failed': {
+      means: 'A script in a configuration of logrotate did not succeed',
+      severity: 'warning',
+    },
     'log-in-two-sets': { means: 'Two sets match the same log', severity: 'warning' },
   },
   config: configSchema,
@@ -36,29 +49,3 @@ export default definePlugin({
   check: checkLogs,
   apply: applyRotation,
 })
-
-/** In a directory of another user: to look, to read the log, to see who writes, to create its successor. */
-const OTHER_USERS = ['CAP_CHOWN', 'CAP_DAC_OVERRIDE', 'CAP_DAC_READ_SEARCH', 'CAP_FOWNER', 'CAP_LEASE']
-
-function permissions(config: Config): { check: Omit<Permissions, 'write'>; apply: Permissions } {
-  const paths = config.sets.flatMap((set) => set.paths)
-  const list = [...new Set(paths.map(listBaseOf))]
-  const programs = config.sets.flatMap(({ afterRotate, afterRotatePermissions }) =>
-    afterRotate ? [{ argv: afterRotate, needs: afterRotatePermissions ?? {} }] : [],
-  )
-  const needed = <K extends 'list' | 'read' | 'write' | 'net' | 'env' | 'capabilities'>(key: K) => [
-    ...new Set(programs.flatMap(({ needs }) => needs[key] ?? [])),
-  ]
-  return {
-    check: { list, capabilities: ['CAP_DAC_READ_SEARCH'] },
-    apply: {
-      list: [...list, ...needed('list')],
-      read: needed('read'),
-      write: [...new Set([...paths.map(directoryOf), ...needed('write')])],
-      net: needed('net'),
-      run: programs.map(({ argv }) => argv),
-      env: needed('env'),
-      capabilities: [...new Set([...OTHER_USERS, ...needed('capabilities')])],
-    },
-  }
-}

@@ -43,6 +43,14 @@ export function isPrivileged(): boolean {
   return (BigInt(`0x${line?.[1] ?? '0'}`) & POWERS) !== 0n
 }
 
+/** Becomes root for good where this process may: a job then acts, and runs scripts, as logrotate does. */
+export function becomeRoot(): void {
+  if (process.getuid?.() === 0 || !isPrivileged()) return
+  process.setgroups?.([0])
+  process.setgid?.(0)
+  process.setuid?.(0)
+}
+
 /** Numbers of accounts, of the files of the system. */
 export const accounts = {
   userId: (name: string) => lookUp('/etc/passwd', name),

@@ -6,8 +6,9 @@ import type { configSchema } from '../../../plugins/log-rotation/config.ts'
 import plugin from '../../../plugins/log-rotation/plugin.ts'
 import { pluginUnderTest, temporaryDirectory } from '../../kit/plugin.ts'
 
-export type ConfigInput = z.input<typeof configSchema>
-export type SetInput = ConfigInput['sets'][number]
+type Input = z.input<typeof configSchema>
+export type SetInput = NonNullable<Input['sets']>[number]
+export type ConfigInput = Input & { sets: SetInput[] }
 
 export const DAY_MS = 86_400_000
 

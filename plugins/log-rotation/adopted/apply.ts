@@ -1,0 +1,155 @@
+import { type ApplyContext, type Finding, printablePath } from '../../../agent/contract/mod.ts'
+import type { Config } from '../config.ts'
+import type { LogSet } from '../logrotate/settings.ts'
+import { compressLog } from '../program/compress-log.ts'
+import { becomeRoot } from '../program/identity.ts'
+import type { Listener } from '../program/listener.ts'
+import { Output } from '../program/output.ts'
+import { removeLog } from '../program/remove-log.ts'
+import type { LogRotation } from '../program/rotate-log.ts'
+import { rotateSet } from '../program/rotate-set.ts'
+import { firstWords, parseComplaints } from './judge.ts'
+import { readAdopted } from './read.ts'
+import { type HeldLogs, readHeld, readTimes, writeHeld, writeTimes } from './state.ts'
+
+/** How long a writer may take to reopen its log after the scripts. */
+const REOPEN_GRACE_MS = 5000
+const POLL_MS = 10
+
+/** Rotates what the check found due, by the very program that stands in for logrotate. */
+export function applyAdopted(ctx: ApplyContext<Config>): Finding[] {
+  const wanted = new Set(
+    ctx.findings
+      .filter(({ rule, evidence }) => rule === 'rotation-due' && evidence?.by === 'logrotate')
+      .map(({ subject }) => subject),
+  )
+  const released = new Set(
+    ctx.findings
+      .filter(({ rule, evidence }) => rule === 'writer-not-reopened' && evidence?.by === 'logrotate')
+      .map(({ subject }) => subject),
+  )
+  if (wanted.size + released.size === 0) return []
+  becomeRoot()
+  return new Adoption(ctx, wanted).run(released)
+}
+
+class Adoption {
+  readonly findings: Finding[] = []
+  readonly held: HeldLogs
+  readonly times: Map<string, Date>
+
+  constructor(
+    readonly ctx: ApplyContext<Config>,
+    readonly wanted: ReadonlySet<string>,
+  ) {
+    const { state, stateDir, host, config } = ctx
+    this.times = readTimes(state, stateDir, host, config.logrotateState).times
+    this.held = readHeld(state, stateDir)
+  }
+
+  run(released: ReadonlySet<string>): Finding[] {
+    const { host, config, state, stateDir, now, signal } = this.ctx
+    const { sets } = readAdopted(host, config, false)
+    const known = new Set(sets.flatMap(({ files }) => files))
+    for (const set of sets) {
+      for (const log of set.files) if (released.has(log)) this.compressHeld(set, log)
+    }
+    const due = sets.filter(({ files }) => files.some((file) => this.wanted.has(file)))
+    for (const [index, set] of due.entries()) {
+      signal.throwIfAborted()
+      this.ctx.progress(index, due.length, firstWords(set.pattern))
+      this.rotate(set)
+      // Set by set: what a crash cuts off must not make those before it due once more.
+      writeTimes(state, stateDir, this.times, known, now)
+    }
+    return this.findings
+  }
+
+  rotate(set: LogSet): void {
+    const shown: string[] = []
+    const listener: Listener = {
+      onVerdict: () => {},
+      holds: (log) => !this.wanted.has(log) || Object.hasOwn(this.held, log),
+      onRotated: (rotation) => this.hold(rotation),
+      mayCompress: ({ path }) => !Object.hasOwn(this.held, path),
+      onFinished: ({ path }) => this.ctx.log.info('rotated a log', { log: path, by: 'logrotate' }),
+    }
+    const { now } = this.ctx
+    const options = { forced: false, dryRun: false, mailCommand: '/usr/bin/mail', now, listener }
+    rotateSet(set, this.times, options, new Output(false, (text) => shown.push(text), true))
+    this.complain(set, shown)
+  }
+
+  /** Waits for the writers of a log that was renamed; what is not let go is kept as it is. */
+  hold({ path, set, names }: LogRotation): void {
+    const { keep, scripts } = set.settings
+    if (keep !== 'rename') return
+    const wasTold = scripts.postrotate !== undefined || scripts.lastaction !== undefined
+    const end = performance.now() + (wasTold ? REOPEN_GRACE_MS : 0)
+    while (this.isOpen(names.final)) {
+      if (performance.now() < end) {
+        Bun.sleepSync(POLL_MS)
+        continue
+      }
+      this.held[path] = { path: names.final, sinceMs: this.ctx.now.getTime() }
+      this.saveHeld()
+      return
+    }
+  }
+
+  /** Whether any process has it open for writing; where the kernel does not tell, a recent write does. */
+  isOpen(path: string): boolean {
+    const { host } = this.ctx
+    const stat = host.stat(path)
+    if (!stat) return false
+    return host.isOpenForWriting(path) ?? Date.now() - stat.mtimeMs < REOPEN_GRACE_MS
+  }
+
+  compressHeld(set: LogSet, log: string): void {
+    const path = this.held[log]?.path
+    if (path === undefined || this.isOpen(path)) return
+    const shown: string[] = []
+    const output = new Output(false, (text) => shown.push(text), true)
+    const { compress, delayCompress } = set.settings
+    if (this.ctx.host.stat(path) && compress && !delayCompress) {
+      try {
+        compressLog(path, set.settings, this.ctx.now, output)
+        removeLog(path, set, output)
+      } catch (error) {
+        shown.push(`error: ${error instanceof Error ? error.message : String(error)}`)
+      }
+    }
+    this.complain(set, shown)
+    if (shown.length > 0) return
+    delete this.held[log]
+    this.saveHeld()
+  }
+
+  saveHeld(): void {
+    writeHeld(this.ctx.state, this.ctx.stateDir, this.held)
+  }
+
+  complain(set: LogSet, shown: string[]): void {
+    const messages = parseComplaints(shown).map(({ message }) => message)
+    if (messages.length === 0) return
+    const pattern = firstWords(set.pattern)
+    const script = messages.some((message) =>
+      /^error running (?:non-)?(?:shared )?\w+ (?:action )?script/.test(message),
+    )
+    this.findings.push({
+      rule: script ? 'script-failed' : 'rotation-failed',
+      subject: printablePath(pattern),
+      severity: 'warning',
+      summary: `Logs of "${pattern}": ${messages.join('; ')}`.slice(0, 2000),
+      remedy: script
+        ? 'Run the script by hand. What only the jail refuses (permission denied) is opened by logrotateScripts: ' +
+          'run, read, write, net or capabilities'
+        : 'Correct the cause; the next run tries again',
+      evidence: { set: pattern, by: 'logrotate' },
+    })
+    this.ctx.log.warn('could not finish a rotation', {
+      set: pattern,
+      messages: messages.join('; ').slice(0, 1000),
+    })
+  }
+}

@@ -1,0 +1,130 @@
+import type { Blind, CheckContext, Fact, FileStat, Finding } from '../../../agent/contract/mod.ts'
+import type { Config } from '../config.ts'
+import type { LogSet } from '../logrotate/settings.ts'
+import type { Listener, Verdict } from '../program/listener.ts'
+import { Output } from '../program/output.ts'
+import { rotateSet } from '../program/rotate-set.ts'
+import { firstWords, judgeVerdict, parseComplaints } from './judge.ts'
+import { readAdopted } from './read.ts'
+import { findRivals } from './rival.ts'
+import { type HeldLogs, readHeld, readTimes, writeTimes } from './state.ts'
+
+/** A log of an adopted block, as it was found. */
+export interface AdoptedLog {
+  path: string
+  set: LogSet
+  stat: FileStat | undefined
+  rotatedAt: Date | undefined
+}
+
+export interface AdoptedReport {
+  logs: AdoptedLog[]
+  findings: Finding[]
+  blind: Blind[]
+  facts: Fact[]
+}
+
+/** What the adopted files ask for now: the program itself goes through them without changing anything. */
+export function checkAdopted(ctx: CheckContext<Config>): AdoptedReport {
+  const { host, config, state, stateDir, now } = ctx
+  const adopted = readAdopted(host, config, true)
+  const { times, problems, imported } = readTimes(state, stateDir, host, config.logrotateState)
+  const held = readHeld(state, stateDir)
+  const seen = new Map(times)
+  const findings = [...adopted.findings, ...stateFindings(problems), ...findRivals(host)]
+  const logs: AdoptedLog[] = []
+  for (const set of adopted.sets) {
+    const { verdicts, complaints } = rehearse(set, seen, held, now)
+    for (const path of set.files) {
+      const stat = host.stat(path)
+      const verdict = verdicts.get(path)
+      if (stat) logs.push({ path, set, stat, rotatedAt: times.get(path) })
+      if (verdict) {
+        const about = { pattern: set.pattern, missingOk: set.settings.missingOk, bytes: stat?.size ?? null }
+        findings.push(...judgeVerdict(path, verdict, about))
+      }
+    }
+    findings.push(...complaints.map((message) => rehearsalFinding(set, message)))
+  }
+  findings.push(...Object.entries(held).map(([log, { path }]) => heldFinding(log, path)))
+  // A log that was never seen counts as rotated at the start of this hour, as with logrotate.
+  const fresh = [...seen].filter(([path]) => !times.has(path))
+  if (imported || fresh.length > 0) {
+    for (const [path, at] of fresh) times.set(path, at)
+    writeTimes(state, stateDir, times, new Set(seen.keys()), now)
+  }
+  return { logs, findings, blind: adopted.blind, facts: logs.map(factOf) }
+}
+
+/** Goes through a block as a rotation would. Errors that no verdict tells are returned. */
+function rehearse(set: LogSet, times: Map<string, Date>, held: HeldLogs, now: Date) {
+  const verdicts = new Map<string, Verdict>()
+  const shown: string[] = []
+  const listener: Listener = {
+    onVerdict: (path, verdict) => verdicts.set(path, verdict),
+    holds: (path) => Object.hasOwn(held, path),
+    onRotated: () => {},
+    mayCompress: () => true,
+    onFinished: () => {},
+  }
+  const options = { forced: false, dryRun: true, mailCommand: '/usr/bin/mail', now, listener }
+  rotateSet(set, times, options, new Output(false, (text) => shown.push(text), true))
+  for (const path of Object.keys(held)) verdicts.delete(path)
+  const isTold = (message: string) => /^(stat of |skipping ")/.test(message)
+  const complaints = parseComplaints(shown)
+    .filter(({ message }) => !isTold(message))
+    .map(({ message }) => message)
+  return { verdicts, complaints }
+}
+
+function rehearsalFinding(set: LogSet, message: string): Finding {
+  const taken = /^destination (.*) already exists/s.exec(message)?.[1]
+  return {
+    rule: taken === undefined ? 'rotation-failed' : 'name-collision',
+    subject: taken ?? firstWords(set.pattern),
+    severity: 'warning',
+    summary: `A log of "${firstWords(set.pattern)}" is not rotated: ${message}`.slice(0, 2000),
+    remedy:
+      taken === undefined
+        ? 'Correct the cause; the next run tries again'
+        : 'It is rotated when its name is free: use a finer dateformat, or move the file away',
+  }
+}
+
+function stateFindings(problems: string[]): Finding[] {
+  return problems.map((problem) => ({
+    rule: 'logrotate-error',
+    subject: 'state',
+    severity: 'warning',
+    summary: `${problem}: what stands behind that line counts as not rotated yet`.slice(0, 2000),
+    remedy: 'Correct or remove the line',
+  }))
+}
+
+/** A writer still has a rotated log open: what it writes next would be lost with it. */
+export function heldFinding(log: string, rotated: string): Finding {
+  return {
+    rule: 'writer-not-reopened',
+    subject: log,
+    severity: 'warning',
+    summary: `${rotated} is still open for writing: a writer has not reopened ${log}`,
+    remedy:
+      `Make the postrotate script of ${log} tell its writer to reopen its log, or use copytruncate; ` +
+      `fuser -v ${rotated} shows who writes`,
+    evidence: { generation: rotated, by: 'logrotate' },
+    fixable: true,
+  }
+}
+
+function factOf({ path, set, stat, rotatedAt }: AdoptedLog): Fact {
+  return {
+    kind: 'log',
+    subject: path,
+    data: {
+      set: firstWords(set.pattern),
+      by: 'logrotate',
+      bytes: stat?.size ?? null,
+      lastRotation: rotatedAt?.toISOString() ?? null,
+    },
+  }
+}

@@ -1,0 +1,64 @@
+import { type Blind, type Finding, globBase, type HostReader, isWithin } from '../../../agent/contract/mod.ts'
+import type { Config } from '../config.ts'
+import { splitWords } from '../logrotate/scanner.ts'
+import type { LogSet } from '../logrotate/settings.ts'
+import { Output } from '../program/output.ts'
+import { oldDirectoryOf } from '../program/paths.ts'
+import { readConfigurations } from '../program/read-configuration.ts'
+import { judgeComplaints, parseComplaints } from './judge.ts'
+
+/** The blocks of the adopted files, with the logs that this job may touch. */
+export interface Adopted {
+  sets: LogSet[]
+  findings: Finding[]
+  blind: Blind[]
+}
+
+/** Reads the files as logrotate's program does. `dryRun`: no missing olddir is made. */
+export function readAdopted(host: HostReader, config: Config, dryRun: boolean): Adopted {
+  if (host.root !== '/') throw new Error('Cannot follow files of logrotate below another root directory')
+  const shown: string[] = []
+  const sets = readConfigurations(
+    config.logrotate,
+    new Output(false, (text) => shown.push(text), true),
+    dryRun,
+  )
+  const fullPath = (file: string) => {
+    if (file.startsWith('/')) return file
+    const paths = config.logrotateIncludes.map((directory) => `${directory}/${file}`)
+    return paths.find((path) => host.stat(path)) ?? file
+  }
+  const { findings, blind } = judgeComplaints(parseComplaints(shown), fullPath)
+  const isOpen = (path: string) => config.logrotateDirectories.some((directory) => isWithin(directory, path))
+  for (const set of sets) {
+    const closed = patternsOf(set).filter((pattern) => !isOpen(globBase(pattern)))
+    blind.push(...closed.map((pattern) => closedTo(pattern, directoryOf(pattern), config)))
+    set.files = set.files.filter((file) => {
+      if (!isOpen(file)) return false
+      const target = set.settings.oldDirectory
+      const directory = target === undefined ? undefined : oldDirectoryOf(file, target)
+      if (directory === undefined || isOpen(directory)) return true
+      blind.push(closedTo(file, directory, config))
+      return false
+    })
+  }
+  return { sets, findings, blind }
+}
+
+/** The words in front of a block. */
+export function patternsOf(set: LogSet): string[] {
+  return splitWords(set.pattern.replace(/^[ \t]*#.*$/gm, '')) ?? []
+}
+
+function directoryOf(pattern: string): string {
+  const base = globBase(pattern)
+  return base === pattern ? pattern.slice(0, pattern.lastIndexOf('/')) || '/' : base
+}
+
+function closedTo(subject: string, directory: string, { logrotateDirectories }: Config): Blind {
+  const list = [...logrotateDirectories, directory].join(', ')
+  return {
+    subject,
+    reason: `"${directory}" is not open to this job, so the log is not rotated; write: logrotateDirectories: [${list}]`,
+  }
+}

@@ -1,0 +1,82 @@
+import { ANY_ARGUMENTS, type Permissions } from '../../agent/contract/mod.ts'
+import { type Config, directoryOf, listBaseOf } from './config.ts'
+
+/** In a directory of another user: to look, to read the log, to see who writes, to create its successor. */
+const OTHER_USERS = ['CAP_CHOWN', 'CAP_DAC_OVERRIDE', 'CAP_DAC_READ_SEARCH', 'CAP_FOWNER', 'CAP_LEASE']
+/** To become root, as whom logrotate and its scripts run, and the user whom `su` names. */
+const BECOME_OTHERS = ['CAP_SETGID', 'CAP_SETUID']
+
+type Phases = { check: Omit<Permissions, 'write'>; apply: Permissions }
+
+/** What a job may touch: of its sets, and of the configurations of logrotate that it follows. */
+export function permissions(config: Config): Phases {
+  const parts = [ofSets(config), ...(config.logrotate.length > 0 ? [ofAdopted(config)] : [])]
+  return {
+    check: merge(parts.map(({ check }) => check)),
+    apply: merge(parts.map(({ apply }) => apply)),
+  }
+}
+
+function ofSets({ sets }: Config): Phases {
+  const paths = sets.flatMap((set) => set.paths)
+  const list = paths.map(listBaseOf)
+  const programs = sets.flatMap(({ afterRotate, afterRotatePermissions }) =>
+    afterRotate ? [{ argv: afterRotate, needs: afterRotatePermissions ?? {} }] : [],
+  )
+  const needed = <K extends 'list' | 'read' | 'write' | 'net' | 'env' | 'capabilities'>(key: K) =>
+    programs.flatMap(({ needs }) => needs[key] ?? [])
+  return {
+    check: { list, capabilities: ['CAP_DAC_READ_SEARCH'] },
+    apply: {
+      list: [...list, ...needed('list')],
+      read: needed('read'),
+      write: [...paths.map(directoryOf), ...needed('write')],
+      net: needed('net'),
+      run: programs.map(({ argv }) => argv),
+      env: needed('env'),
+      capabilities: [...OTHER_USERS, ...needed('capabilities')],
+    },
+  }
+}
+
+/** These files can only be read in the jail, so what they lead to has to be said beside them. */
+function ofAdopted(config: Config): Phases {
+  const { logrotateDirectories: directories, logrotateScripts: scripts } = config
+  const files = [...config.logrotate, ...config.logrotateIncludes]
+  return {
+    check: {
+      list: directories,
+      read: [...files, config.logrotateState, ...SCHEDULES],
+      capabilities: ['CAP_DAC_READ_SEARCH'],
+    },
+    apply: {
+      list: directories,
+      read: [...files, ...scripts.read],
+      write: [...directories, ...scripts.write],
+      net: scripts.net,
+      run: scripts.run.map((program): [string, string] => [program, ANY_ARGUMENTS]),
+      env: scripts.env,
+      capabilities: [...OTHER_USERS, ...BECOME_OTHERS, ...scripts.capabilities],
+    },
+  }
+}
+
+/** Where it stands whether logrotate itself still runs. */
+const SCHEDULES = ['/etc/cron.d', '/etc/crontab']
+
+function merge(all: Permissions[]): Permissions {
+  const joined = <K extends 'list' | 'read' | 'write' | 'net' | 'env' | 'capabilities'>(key: K) => {
+    const entries = [...new Set(all.flatMap((one) => one[key] ?? []))]
+    return all.some((one) => one[key]) ? { [key]: entries } : {}
+  }
+  const run = all.flatMap((one) => one.run ?? [])
+  return {
+    ...joined('list'),
+    ...joined('read'),
+    ...joined('write'),
+    ...joined('net'),
+    ...(all.some((one) => one.run) && { run }),
+    ...joined('env'),
+    ...joined('capabilities'),
+  }
+}
