@@ -4,10 +4,10 @@ const WANTS = ['/etc/systemd/system', '/usr/lib/systemd/system', '/lib/systemd/s
 
 /** What still starts logrotate on this host: then two programs rotate one log. */
 export function findRivals(host: HostReader): Finding[] {
-  const timer = WANTS.map((directory) => `${directory}/timers.target.wants/logrotate.timer`).find(
-    (path) => host.stat(path) && !isMasked(host),
-  )
   const hasSystemd = host.stat('/run/systemd/system') !== undefined
+  const timer = WANTS.map((directory) => `${directory}/timers.target.wants/logrotate.timer`).find(
+    (path) => hasSystemd && host.stat(path) && !isMasked(host),
+  )
   // Debian's own script does nothing where systemd runs.
   const scripts = ['daily', 'hourly', 'weekly']
     .map((period) => `/etc/cron.${period}/logrotate`)

@@ -35,6 +35,7 @@ function root() {
 test('findRivals() tells an enabled timer, with how to end it, and not a masked one', () => {
   using host = root()
   expect(host.find()).toEqual([])
+  mkdirSync(host.at('run/systemd/system'), { recursive: true })
   symlinkSync(
     '/lib/systemd/system/logrotate.timer',
     host.at('etc/systemd/system/timers.target.wants/logrotate.timer'),
