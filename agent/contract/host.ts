@@ -162,6 +162,8 @@ export interface HostReader {
   start(argv: [string, ...string[]], options?: StartOptions): RunningProgram
   /** Bytes that this process may still write on the file system of `path`. */
   freeBytes(path: string): number
+  /** Size of the file system of `path`. */
+  fileSystemBytes(path: string): number
 }
 
 /** A new file under a temporary name beside its final one. */

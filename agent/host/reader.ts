@@ -198,4 +198,11 @@ export class LocalHostReader implements HostReader {
       return bavail * bsize
     })
   }
+
+  fileSystemBytes(path: string): number {
+    return attempt('look at the file system of', path, () => {
+      const { blocks, bsize } = statfsSync(this.real(path) as string)
+      return blocks * bsize
+    })
+  }
 }

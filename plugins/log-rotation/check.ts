@@ -1,7 +1,9 @@
 import type { CheckContext, Fact, Metric, Report } from '../../agent/contract/mod.ts'
-import { type Config, type LogSet, timeZoneOf } from './config.ts'
+import { type Config, directoryOf, type LogSet, timeZoneOf } from './config.ts'
 import { planFindings, settleFindings, surveyFindings } from './findings.ts'
+import { type Memory, readMemory, rememberSizes } from './growth.ts'
 import { planLog } from './plan.ts'
+import { rememberSpaces, spaceFindings, spaceMetrics, surveySpaces } from './space.ts'
 import { keepClocks, pendingSets, readState, type State, writeState } from './state.ts'
 import { type SurveyedLog, survey } from './survey.ts'
 
@@ -16,16 +18,31 @@ export async function checkLogs(ctx: CheckContext<Config>): Promise<Report> {
   const adopted =
     ctx.config.logrotate.length > 0 ? (await import('./adopted/check.ts')).checkAdopted(ctx) : undefined
   const plans = found.logs.map((log) => planLog(log, state, now, timeZone))
+  const present = [...found.logs, ...(adopted?.logs ?? [])].flatMap(({ path, stat }) =>
+    stat ? [{ path, ino: stat.ino, size: stat.size }] : [],
+  )
+  const before = readMemory(ctx.memory)
+  const spaces = surveySpaces(ctx.host, new Set(present.map(({ path }) => directoryOf(path))))
+  const memory: Memory = {
+    version: 1,
+    logs: rememberSizes(before.logs, present, now),
+    spaces: rememberSpaces(before.spaces, spaces, now),
+  }
   return {
     findings: [
       ...surveyFindings(found),
       ...plans.flatMap(planFindings),
       ...settleFindings(ctx.config.sets, state),
       ...(adopted?.findings ?? []),
+      ...spaceFindings(spaces, memory, ctx.config.fullWithin, now),
     ],
     blind: [...found.blind, ...(adopted?.blind ?? [])],
     facts: [...found.logs.map((log) => factOf(log, state)), ...(adopted?.facts ?? [])],
-    metrics: ctx.config.sets.flatMap((set) => metricsOf(set, found.logs, state)),
+    metrics: [
+      ...ctx.config.sets.flatMap((set) => metricsOf(set, found.logs, state)),
+      ...spaceMetrics(spaces, memory, now),
+    ],
+    memory,
     coverage: { examined: found.logs.length + (adopted?.logs.length ?? 0), skipped: 0 },
   }
 }

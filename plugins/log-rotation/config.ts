@@ -99,6 +99,11 @@ export const configSchema = z
         'Sets of logs that are rotated in the same way. A log belongs to the first set that matches it.',
       ),
     ...adoptedSettings,
+    fullWithin: duration
+      .default(14 * 86_400_000)
+      .describe(
+        'A file system with logs that will be full sooner than this, if it goes on as in the last eight days, is a finding.',
+      ),
     timezone: z
       .string()
       .refine(isTimeZone, 'wanted a time zone such as Europe/Vienna')

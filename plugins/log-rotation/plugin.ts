@@ -42,6 +42,10 @@ export default definePlugin({
       means: 'A script in a configuration of logrotate did not succeed',
       severity: 'warning',
     },
+    'filesystem-full-soon': {
+      means: 'A file system with logs will be full before long if it goes on like this',
+      severity: 'warning',
+    },
     'log-in-two-sets': { means: 'Two sets match the same log', severity: 'warning' },
   },
   config: configSchema,
