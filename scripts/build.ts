@@ -12,7 +12,7 @@ const { values } = parseArgs({
 
 mkdirSync(dirname(values.outfile), { recursive: true })
 const result = await Bun.build({
-  entrypoints: ['agent/main.ts'],
+  entrypoints: ['agent/main.ts', 'agent/host/compressor-thread.ts'],
   target: 'bun',
   format: 'esm',
   minify: true,

@@ -26,10 +26,15 @@ export function asCaller<T>(act: () => T): T {
   return asUser({ uid: process.getuid?.() ?? 0, gid: process.getgid?.() ?? 0 }, act)
 }
 
+/** Whether the ids that hold now are those of who called. */
+export function isAsCaller(): boolean {
+  return process.geteuid?.() === process.getuid?.() && process.getegid?.() === process.getgid?.()
+}
+
 /** Runs a program with all its ids those that hold now: it cannot get back to the caller's. */
 export function runAsCurrent(file: string, args: string[], options: SpawnSyncOptions) {
+  if (isAsCaller()) return spawnSync(file, args, options)
   const [uid, gid] = [process.geteuid?.() ?? 0, process.getegid?.() ?? 0]
-  if (uid === process.getuid?.() && gid === process.getgid?.()) return spawnSync(file, args, options)
   return asCaller(() => spawnSync(file, args, { ...options, uid, gid }))
 }
 

@@ -1,20 +1,11 @@
-import {
-  closeSync,
-  constants,
-  fsyncSync,
-  lstatSync,
-  openSync,
-  renameSync,
-  type Stats,
-  unlinkSync,
-} from 'node:fs'
+import { closeSync, constants, fsyncSync, lstatSync, openSync, renameSync, type Stats } from 'node:fs'
 import type { LogSet } from '../logrotate/settings.ts'
 import { copyAccessList } from './acl.ts'
-import { compressLog } from './compress-log.ts'
+import { startCompression } from './compress-log.ts'
 import { copyLog } from './copy-log.ts'
 import { createKeepingOther, syncDirectoryOf } from './create-file.ts'
+import { disposeOf } from './dispose-log.ts'
 import type { Listener } from './listener.ts'
-import { mailLog } from './mail-log.ts'
 import type { Output } from './output.ts'
 import type { NamePlan } from './plan-names.ts'
 import { removeLog } from './remove-log.ts'
@@ -66,7 +57,8 @@ export function rotateLog(rotation: LogRotation): void {
 /** What `delaycompress` left at the last rotation. Throws. */
 export function compressEarlier({ set, names, now, output }: LogRotation): void {
   for (const earlier of names.compress) {
-    compressLog(earlier, set.settings, now, output)
+    startCompression(earlier, set.settings, output).finish(now)
+    syncDirectoryOf(earlier)
     if (!removeLog(earlier, set, output))
       throw new Error(`Cannot remove "${earlier}" after it was compressed`)
   }
@@ -93,46 +85,4 @@ function createSuccessor({ path, set, now, output }: LogRotation, old: string, s
   }
 }
 
-/** After the scripts: the rest of the copy, compression, mail, and what is kept no longer. Throws. */
-export function finishLog(rotation: LogRotation): void {
-  const { path, set, names, now, output, dryRun, mailCommand } = rotation
-  const { settings } = set
-  if (dryRun) {
-    for (const gone of names.dispose) output.debug(`removing old log ${gone}`)
-    return
-  }
-  if (settings.keep === 'renamecopy') {
-    copyLog(temporaryOf(path), names.final, false, now, output)
-    output.debug(`removing tmp log ${temporaryOf(path)}`)
-    unlinkSync(temporaryOf(path))
-  }
-  const mayCompress = rotation.listener?.mayCompress(rotation) ?? true
-  if (settings.compress && !settings.delayCompress && exists(names.final) && mayCompress) {
-    compressLog(names.final, settings, now, output, rotation.modifiedAt)
-    removeLog(names.final, set, output)
-  }
-  if (settings.mailFirst && exists(names.first)) mailLog(names.first, path, settings, mailCommand, output)
-  for (const gone of names.dispose) {
-    if (!exists(gone)) {
-      output.debug(`log ${gone} doesn't exist -- won't try to dispose of it`)
-      continue
-    }
-    output.debug(`removing old log ${gone}`)
-    disposeOf(gone, rotation)
-  }
-}
-
-/** Mails what is kept no longer, and removes it if that came to pass. */
-function disposeOf(path: string, { set, mailCommand, output }: LogRotation): void {
-  const { settings } = set
-  if (!settings.mailFirst && !mailLog(path, subjectOf(path, settings), settings, mailCommand, output)) return
-  removeLog(path, set, output)
-}
-
-/** Mail is of the uncompressed log, so its subject is that name. */
-function subjectOf(path: string, { compress, compressExtension }: LogSet['settings']): string {
-  return compress && path.endsWith(compressExtension) ? path.slice(0, -compressExtension.length) : path
-}
-
-const temporaryOf = (path: string) => `${path}.tmp`
-const exists = (path: string) => lstatSync(path, { throwIfNoEntry: false }) !== undefined
+export const temporaryOf = (path: string) => `${path}.tmp`

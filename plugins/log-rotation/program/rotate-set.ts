@@ -1,14 +1,16 @@
 import { existsSync, lstatSync, statSync } from 'node:fs'
 import { dirname, isAbsolute } from 'node:path'
+import { compressor } from '../../../agent/host/compressor.ts'
 import { decide, formatMinute } from '../logrotate/decide.ts'
 import type { LogSet, ScriptName, Settings } from '../logrotate/settings.ts'
 import { describe } from './describe.ts'
+import { LogFinish, syncDirectories } from './finish-log.ts'
 import { asUser, isPrivileged } from './identity.ts'
 import type { Listener, Verdict } from './listener.ts'
 import type { Output } from './output.ts'
 import { rotatedNames } from './paths.ts'
 import { planNames } from './plan-names.ts'
-import { compressEarlier, finishLog, type LogRotation, rotateLog } from './rotate-log.ts'
+import { compressEarlier, type LogRotation, rotateLog } from './rotate-log.ts'
 import { runScript } from './run-script.ts'
 
 export interface RunOptions {
@@ -39,8 +41,13 @@ export function rotateSet(set: LogSet, state: State, options: RunOptions, output
   }
 }
 
+/** Logs and their bytes that are compressed at a time. */
+const AT_A_TIME = { logs: 16, bytes: 64 * 1_048_576 }
+
 class SetRotation {
   readonly #failed = new Set<string>()
+  /** Logs whose compression is under way, the oldest first. */
+  #finishing: LogFinish[] = []
 
   constructor(
     readonly set: LogSet,
@@ -60,12 +67,17 @@ class SetRotation {
     if (!this.#runForSet('firstaction', 'first action')) return
     if (this.set.settings.sharedScripts) this.#rotate(due)
     else for (const path of due) this.#rotate([path])
+    this.#conclude(Number.POSITIVE_INFINITY)
     this.#runForSet('lastaction', 'last action')
   }
 
   /** The logs between one pair of scripts: all of the set when they are shared, else one. */
   #rotate(paths: string[]): void {
     const shared = this.set.settings.sharedScripts
+    // A pattern may match what was rotated, too.
+    if (this.#finishing.some(({ rotation: { names } }) => paths.includes(names.final))) {
+      this.#conclude(Number.POSITIVE_INFINITY)
+    }
     const rotations = paths.flatMap((path) => this.#plan(path) ?? [])
     const [only] = rotations
     if (!only || (shared && this.#failed.size > 0)) return
@@ -85,11 +97,27 @@ class SetRotation {
   }
 
   #finish(rotation: LogRotation): void {
-    const { listener, dryRun } = this.options
     if (this.#failed.has(rotation.path)) return
-    if (!dryRun) listener?.onRotated(rotation)
-    this.#attempt(rotation, () => finishLog(rotation))
-    if (!dryRun && !this.#failed.has(rotation.path)) listener?.onFinished(rotation)
+    if (!this.options.dryRun) this.options.listener?.onRotated(rotation)
+    this.#attempt(rotation, () => this.#finishing.push(new LogFinish(rotation)))
+    if (!this.#finishing.some(({ isCompressing }) => isCompressing)) this.#conclude(Number.POSITIVE_INFINITY)
+    const bytes = this.#finishing.reduce((sum, finish) => sum + finish.bytes, 0)
+    // Until they are concluded, logs and archives both take room.
+    if (this.#finishing.length > compressor.threads && bytes > AT_A_TIME.bytes) this.#conclude(1)
+    if (this.#finishing.length > AT_A_TIME.logs) this.#conclude(AT_A_TIME.logs / 2)
+  }
+
+  /** Ends the compression of the first logs, and all that waits for it. */
+  #conclude(count: number): void {
+    const finishes = this.#finishing.splice(0, count)
+    for (const finish of finishes) this.#attempt(finish.rotation, () => finish.name())
+    const named = finishes.filter(({ rotation }) => !this.#failed.has(rotation.path))
+    if (!this.options.dryRun) syncDirectories(named.filter(({ isCompressing }) => isCompressing))
+    for (const finish of named) {
+      const { rotation } = finish
+      this.#attempt(rotation, () => finish.conclude())
+      if (!rotation.dryRun && !this.#failed.has(rotation.path)) rotation.listener?.onFinished(rotation)
+    }
   }
 
   #plan(path: string): LogRotation | undefined {
@@ -127,6 +155,7 @@ class SetRotation {
   #runForSet(name: 'firstaction' | 'lastaction', words: string): boolean {
     const script = this.set.settings.scripts[name]
     if (script === undefined) return true
+    this.#conclude(Number.POSITIVE_INFINITY)
     this.output.debug(`running ${words} script`)
     if (this.options.dryRun || runScript(script, [this.set.pattern], this.output)) return true
     this.output.error(`error running ${words} script for ${this.set.pattern}`)
@@ -136,6 +165,7 @@ class SetRotation {
   #runScript(name: Extract<ScriptName, 'prerotate' | 'postrotate'>, args: string[], path: string): boolean {
     const script = this.set.settings.scripts[name]
     if (script === undefined) return true
+    this.#conclude(Number.POSITIVE_INFINITY)
     this.output.debug(`running ${name} script`)
     if (this.options.dryRun || runScript(script, args, this.output)) return true
     const { pattern } = this.set

@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { gunzipSync } from 'node:zlib'
 import { takeLock } from '../../../../agent/host/lock.ts'
 import { logrotate } from '../../../../plugins/log-rotation/program/main.ts'
+import { reeveBinary } from '../../../kit/binary.ts'
 import { testWith } from '../../../kit/needs.ts'
 import { temporaryDirectory } from '../../../kit/plugin.ts'
 
@@ -120,6 +121,33 @@ testWith({ root: true })('logrotate() refuses a directory that others can write'
   expect(await work.run('-f')).toBe(1)
   expect(existsSync(work.at('open/b.log.1'))).toBe(false)
   expect(work.said()).toContain('insecure permissions')
+})
+
+testWith({ programs: ['gzip'] })(
+  'reeve logrotate compresses many logs on its threads, in the binary, too',
+  () => {
+    using work = workspace('@/*.log {\nrotate 2\ncompress\ncreate\n}\n')
+    const names = Array.from({ length: 40 }, (_, index) => `${index}.log`)
+    for (const name of names)
+      writeFileSync(work.at(name), `${name} says a line\n`.repeat(10_000), { mode: 0o640 })
+    const run = Bun.spawnSync([reeveBinary(), 'logrotate', '-f', '-s', work.at('state'), work.at('conf')])
+    expect([run.exitCode, String(run.stderr)]).toEqual([0, ''])
+    for (const name of names) {
+      const { stdout } = Bun.spawnSync(['gzip', '-dc', work.at(`${name}.1.gz`)])
+      expect(String(stdout) === `${name} says a line\n`.repeat(10_000)).toBe(true)
+      expect([statSync(work.at(name)).size, existsSync(work.at(`${name}.1`))]).toEqual([0, false])
+    }
+  },
+)
+
+test('logrotate() runs lastaction when all archives of its set are there', async () => {
+  using work = workspace(
+    '@/*.log {\nrotate 2\ncompress\nsharedscripts\nlastaction\nls @ > @/seen\nendscript\n}\n',
+  )
+  for (const name of ['b.log', 'c.log']) writeFileSync(work.at(name), 'x'.repeat(400_000))
+  expect(await work.run('-f')).toBe(0)
+  const seen = readFileSync(work.at('seen'), 'utf8').split('\n')
+  expect(seen.filter((name) => name.includes('.log'))).toEqual(['a.log.1.gz', 'b.log.1.gz', 'c.log.1.gz'])
 })
 
 test('reeve logrotate runs the program with its exit codes', () => {
