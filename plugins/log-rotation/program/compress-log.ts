@@ -15,7 +15,7 @@ import type { CompressionResult } from '../../../agent/host/compression.ts'
 import { type Compression, compressor } from '../../../agent/host/compressor.ts'
 import type { Settings } from '../logrotate/settings.ts'
 import { copyAccessList } from './acl.ts'
-import { createFile, likeStat, setAside } from './create-file.ts'
+import { createFile, likeStat, setAside, syncDirectoryOf } from './create-file.ts'
 import { isAsCaller, runAsCurrent } from './identity.ts'
 import type { Output } from './output.ts'
 
@@ -57,6 +57,12 @@ export function startCompression(path: string, settings: Settings, output: Outpu
       }
     },
   }
+}
+
+/** One log at once; its archive outlives a power loss when this returns. */
+export function compressLog(path: string, settings: Settings, now: Date, output: Output): void {
+  startCompression(path, settings, output).finish(now)
+  syncDirectoryOf(path)
 }
 
 /** Known beforehand, so that a later run can remove what a crash left. */

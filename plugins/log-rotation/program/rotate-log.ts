@@ -1,7 +1,7 @@
 import { closeSync, constants, fsyncSync, lstatSync, openSync, renameSync, type Stats } from 'node:fs'
 import type { LogSet } from '../logrotate/settings.ts'
 import { copyAccessList } from './acl.ts'
-import { startCompression } from './compress-log.ts'
+import { compressLog } from './compress-log.ts'
 import { copyLog } from './copy-log.ts'
 import { createKeepingOther, syncDirectoryOf } from './create-file.ts'
 import { disposeOf } from './dispose-log.ts'
@@ -57,8 +57,7 @@ export function rotateLog(rotation: LogRotation): void {
 /** What `delaycompress` left at the last rotation. Throws. */
 export function compressEarlier({ set, names, now, output }: LogRotation): void {
   for (const earlier of names.compress) {
-    startCompression(earlier, set.settings, output).finish(now)
-    syncDirectoryOf(earlier)
+    compressLog(earlier, set.settings, now, output)
     if (!removeLog(earlier, set, output))
       throw new Error(`Cannot remove "${earlier}" after it was compressed`)
   }
