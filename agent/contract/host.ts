@@ -30,6 +30,8 @@ export interface FileStat {
 /** lstat in full, for an archive. */
 export interface ExactStat extends FileStat {
   mtimeNs: bigint
+  /** What it takes on the disk; less than `size` where it has holes or is compressed. */
+  storedBytes: number
   /** Of a device file; 0 else. */
   deviceMajor: number
   deviceMinor: number
@@ -103,13 +105,23 @@ export interface RunningProgram {
   readonly ended: Promise<{ exitCode: number | null; signal: string | null; stderr: string }>
 }
 
+/** A part of a file. */
+export interface ContentRange {
+  offset: number
+  bytes: number
+}
+
 /** An open regular file for streaming. `stat` is of the open file, so it cannot be swapped in between. */
 export interface FileSource {
-  readonly stat: FileStat
+  readonly stat: ExactStat
   /** Fills `buffer` from `position`; returns the bytes read, 0 at the end. */
   read(buffer: Uint8Array, position: number): number
   /** The open file as it is now: whether it changed since `stat`. */
   exactStat(): ExactStat
+  /** As `HostReader.extendedAttributes`. */
+  extendedAttributes(): ReadonlyMap<string, Uint8Array>
+  /** Where it has content, in order; what is between reads as zeros. Undefined for a file without holes. */
+  contentRanges(): ContentRange[] | undefined
   close(): void
 }
 
@@ -119,6 +131,8 @@ export interface HostReader {
   /** lstat; undefined when there is no such entry. */
   stat(path: string): FileStat | undefined
   exactStat(path: string): ExactStat | undefined
+  /** By name, in the order of their names; access control lists and file capabilities as the kernel has them. */
+  extendedAttributes(path: string): ReadonlyMap<string, Uint8Array>
   /** stat of what a link points at; undefined when that is missing. */
   statTarget(path: string): FileStat | undefined
   readLink(path: string): string
@@ -195,10 +209,14 @@ export interface CreateOptions {
 export interface TreeEntry {
   /** Files only. */
   write(chunk: Uint8Array): void
+  /** Files only: leaves a hole of so many bytes. */
+  skip(bytes: number): void
   setOwner(uid: number, gid: number): void
   /** After `setOwner`, which clears setuid and setgid. */
   setMode(mode: number): void
-  /** Last of all. The runtime keeps times to about 0.2 µs, those before 1970 to 1 ms. */
+  /** After `setOwner`, which clears capabilities, and before a mode without write permission is set. */
+  setExtendedAttribute(name: string, value: Uint8Array): void
+  /** Last of all. */
   setTime(mtimeNs: bigint): void
   close(): void
 }
@@ -215,6 +233,8 @@ export interface TreeWriter {
   makeSymlink(path: string, target: string): void
   setLinkOwner(path: string, uid: number, gid: number): void
   setLinkTime(path: string, mtimeNs: bigint): void
+  /** Of a link itself, or of what cannot be opened, such as a device. */
+  setExtendedAttribute(path: string, name: string, value: Uint8Array): void
   makeHardLink(path: string, existing: string): void
   /** rename. Never replaces an existing entry unless `replace`. */
   move(from: string, to: string, options?: { replace?: boolean }): void

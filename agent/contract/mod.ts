@@ -1,5 +1,6 @@
 /** All that a plugin may import. */
 export { z } from 'zod'
+export { formatAcl, parseAcl } from '../lib/access-control-list.ts'
 export { formatBytes } from '../lib/bytes.ts'
 export { formatDuration } from '../lib/duration.ts'
 export { describeError, errnoOf, NotPermittedError, UserError } from '../lib/errors.ts'
@@ -25,6 +26,7 @@ export {
 } from './entry-state.ts'
 export { absolutePath, byteSize, duration, fileMode, secretReference } from './fields.ts'
 export type {
+  ContentRange,
   CreateOptions,
   Entry,
   ExactStat,

@@ -26,8 +26,10 @@ import type {
 import { expandBraces } from '../lib/glob.ts'
 import { globBase, isGlob } from '../lib/path.ts'
 import { Accounts } from './accounts.ts'
+import { contentRanges } from './content-ranges.ts'
 import { toExactStat } from './exact-stat.ts'
-import { attempt, listNames, statOrUndefined, toFileStat } from './files.ts'
+import { extendedAttributes } from './extended-attributes.ts'
+import { attempt, listNames, statOrUndefined } from './files.ts'
 import { globBatches, globEntries } from './glob.ts'
 import { demand, type Grants } from './grants.ts'
 import { isOpenForWriting } from './lease.ts'
@@ -62,6 +64,10 @@ export class LocalHostReader implements HostReader {
       const stat = lstatSync(this.real(path), { bigint: true, throwIfNoEntry: false })
       return stat && toExactStat(stat)
     })
+  }
+
+  extendedAttributes(path: string): ReadonlyMap<string, Uint8Array> {
+    return attempt('read the attributes of', path, () => extendedAttributes(this.real(path)))
   }
 
   statTarget(path: string): FileStat | undefined {
@@ -115,7 +121,7 @@ export class LocalHostReader implements HostReader {
     return attempt('read', path, () => {
       const descriptor = openSync(this.real(path), flags)
       try {
-        const stat = toFileStat(fstatSync(descriptor))
+        const stat = toExactStat(fstatSync(descriptor, { bigint: true }))
         if (stat.type !== 'file') throw new Error(`it is a ${stat.type}, not a file`)
         return {
           stat,
@@ -123,6 +129,9 @@ export class LocalHostReader implements HostReader {
             attempt('read', path, () => readSync(descriptor, buffer, 0, buffer.length, position)),
           exactStat: () =>
             attempt('look at', path, () => toExactStat(fstatSync(descriptor, { bigint: true }))),
+          extendedAttributes: () =>
+            attempt('read the attributes of', path, () => extendedAttributes(descriptor)),
+          contentRanges: () => attempt('read', path, () => contentRanges(descriptor, stat.size)),
           close: () => closeSync(descriptor),
         }
       } catch (error) {

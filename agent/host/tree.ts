@@ -3,11 +3,10 @@ import {
   constants,
   fchmodSync,
   fchownSync,
-  futimesSync,
+  ftruncateSync,
   lchownSync,
   linkSync,
   lstatSync,
-  lutimesSync,
   mkdirSync,
   openSync,
   renameSync,
@@ -16,7 +15,9 @@ import {
   writeSync,
 } from 'node:fs'
 import type { TreeEntry, TreeWriter } from '../contract/host.ts'
+import { setExtendedAttribute, systemError } from './extended-attributes.ts'
 import { attempt } from './files.ts'
+import { architecture, NUMBERS, systemCall } from './libc.ts'
 import { toSystemPath } from './names.ts'
 
 /** Makes many entries without an fsync for each. */
@@ -41,15 +42,35 @@ export class LocalTreeWriter implements TreeWriter {
   private open(path: string, verb: string, flags: number): TreeEntry {
     this.demandWrite(path, verb)
     const descriptor = attempt(verb, path, () => openSync(this.real(path), flags, 0o600))
+    let position = 0
+    let hasHoleAtEnd = false
     return {
-      write: (chunk) => attempt('write', path, () => writeAll(descriptor, chunk)),
+      write: (chunk) => {
+        attempt('write', path, () => writeAll(descriptor, chunk, position))
+        position += chunk.length
+        hasHoleAtEnd = false
+      },
+      skip: (bytes) => {
+        position += bytes
+        hasHoleAtEnd = true
+      },
       setOwner: (uid, gid) => attempt('set the owner of', path, () => fchownSync(descriptor, uid, gid)),
       setMode: (mode) => attempt('set the mode of', path, () => fchmodSync(descriptor, mode)),
       setTime: (mtimeNs) =>
-        attempt('set the time of', path, () =>
-          futimesSync(descriptor, systemTime(mtimeNs), systemTime(mtimeNs)),
-        ),
-      close: () => closeSync(descriptor),
+        attempt('set the time of', path, () => {
+          if (hasHoleAtEnd) ftruncateSync(descriptor, position)
+          hasHoleAtEnd = false
+          setTime(descriptor, null, mtimeNs, 0)
+        }),
+      setExtendedAttribute: (name, value) =>
+        attempt(`set the attribute ${name} of`, path, () => setExtendedAttribute(descriptor, name, value)),
+      close: () => {
+        try {
+          if (hasHoleAtEnd) attempt('write', path, () => ftruncateSync(descriptor, position))
+        } finally {
+          closeSync(descriptor)
+        }
+      },
     }
   }
 
@@ -70,9 +91,12 @@ export class LocalTreeWriter implements TreeWriter {
 
   setLinkTime(path: string, mtimeNs: bigint): void {
     this.demandWrite(path, 'set the time of')
-    attempt('set the time of', path, () =>
-      lutimesSync(this.real(path), systemTime(mtimeNs), systemTime(mtimeNs)),
-    )
+    attempt('set the time of', path, () => setTime(AT_FDCWD, this.real(path), mtimeNs, AT_SYMLINK_NOFOLLOW))
+  }
+
+  setExtendedAttribute(path: string, name: string, value: Uint8Array): void {
+    this.demandWrite(path, 'set an attribute of')
+    attempt(`set the attribute ${name} of`, path, () => setExtendedAttribute(this.real(path), name, value))
   }
 
   makeHardLink(path: string, existing: string): void {
@@ -98,12 +122,26 @@ export class LocalTreeWriter implements TreeWriter {
   }
 }
 
-/** Seconds as the runtime wants them; it takes a negative number for "now", so an old time is a Date. */
-function systemTime(nanoseconds: bigint): number | Date {
-  return nanoseconds < 0n ? new Date(Number(nanoseconds / 1_000_000n)) : Number(nanoseconds) / 1e9
+// From the kernel's include/uapi/linux/fcntl.h.
+const AT_FDCWD = -100
+const AT_SYMLINK_NOFOLLOW = 0x100
+const SECOND_NS = 1_000_000_000n
+
+/** Time of the last access and change, to the nanosecond: the runtime's own calls take a float. */
+function setTime(descriptor: number, path: string | Buffer | null, nanoseconds: bigint, flags: number): void {
+  const inSecond = ((nanoseconds % SECOND_NS) + SECOND_NS) % SECOND_NS
+  const seconds = (nanoseconds - inSecond) / SECOND_NS
+  const times = new BigInt64Array([seconds, inSecond, seconds, inSecond])
+  const name = path === null ? 0 : Buffer.concat([Buffer.from(path), Buffer.alloc(1)])
+  const result = systemCall(NUMBERS[architecture()].utimensat, descriptor, name, times, flags)
+  if (result < 0) throw systemError(result)
 }
 
-export function writeAll(descriptor: number, chunk: Uint8Array): void {
+/** At `position`, or where the descriptor is. */
+export function writeAll(descriptor: number, chunk: Uint8Array, position?: number): void {
   let offset = 0
-  while (offset < chunk.length) offset += writeSync(descriptor, chunk, offset, chunk.length - offset)
+  while (offset < chunk.length) {
+    const at = position === undefined ? null : position + offset
+    offset += writeSync(descriptor, chunk, offset, chunk.length - offset, at)
+  }
 }

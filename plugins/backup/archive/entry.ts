@@ -1,3 +1,5 @@
+import type { ContentRange } from '../../../agent/contract/mod.ts'
+
 export type EntryType =
   | 'file'
   | 'hard-link'
@@ -25,7 +27,16 @@ export interface ArchiveEntry {
   /** Of a device; 0 for all others. */
   deviceMajor: number
   deviceMinor: number
+  /** Extended attributes by name, in the order of names, as the kernel has them. */
+  attributes?: ReadonlyMap<string, Uint8Array> | undefined
+  /** Where a file has content; between are holes. Undefined for one without holes. */
+  ranges?: ContentRange[] | undefined
+  /** Of a directory in a backup of changes: all that is in it, so that what is gone is removed by GNU tar. */
+  listing?: Listing | undefined
 }
+
+/** Names in a directory, those that are not backed up too. */
+export type Listing = { name: string; isDirectory: boolean }[]
 
 /** tar is made of blocks of this size; content is padded to whole ones. */
 export const TAR_BLOCK_BYTES = 512

@@ -1,5 +1,7 @@
 import { encodeName } from '../../../agent/contract/mod.ts'
 import { type ArchiveEntry, type EntryType, paddingOf, TAR_BLOCK_BYTES } from './entry.ts'
+import { attributeRecord, encodeListing } from './extended-header.ts'
+import { storedBytes } from './sparse.ts'
 
 // The pax interchange format of POSIX.1-2008 (pax, "EXTENDED DESCRIPTION"): a ustar header and, only where that
 // is too small or not exact enough, an extended header before it. Names are written as they are, byte for byte.
@@ -50,22 +52,48 @@ export function encodeHeader(entry: ArchiveEntry): Uint8Array {
   const number = (field: keyof typeof FIELDS, value: number, key: string) => {
     if (!putOctal(field, value)) records += extendedRecord(key, String(value))
   }
-  const name = entry.type === 'directory' ? `${entry.name}/` : entry.name
-  if (!putName(name)) records += extendedRecord('path', encodeName(name).toString('latin1'))
+  const { ranges } = entry
+  if (ranges) {
+    records += sparseRecords(entry)
+    putName(sparseName(entry.name))
+  } else {
+    const name = entry.type === 'directory' ? `${entry.name}/` : entry.name
+    if (!putName(name)) records += extendedRecord('path', encodeName(name).toString('latin1'))
+  }
   text('linkName', entry.linkName, 'linkpath')
   text('userName', entry.userName, 'uname')
   text('groupName', entry.groupName, 'gname')
   number('uid', entry.uid, 'uid')
   number('gid', entry.gid, 'gid')
-  number('size', entry.size, 'size')
+  number('size', ranges ? storedBytes(ranges, entry.size) : entry.size, 'size')
   if (!putTime(entry.mtimeNs)) records += extendedRecord('mtime', formatSeconds(entry.mtimeNs))
   putOctal('mode', entry.mode)
   if (entry.type === 'character-device' || entry.type === 'block-device') {
     const fits = putOctal('deviceMajor', entry.deviceMajor) && putOctal('deviceMinor', entry.deviceMinor)
     if (!fits) throw new Error(`Cannot archive "${entry.name}": its device number is too large for tar`)
   }
+  for (const [attribute, value] of entry.attributes ?? []) {
+    const [key, bytes] = attributeRecord(attribute, value)
+    records += extendedRecord(key, bytes.toString('latin1'))
+  }
+  if (entry.listing) records += extendedRecord('GNU.dumpdir', encodeListing(entry.listing).toString('latin1'))
   seal(TYPE_FLAGS[entry.type])
   return records === '' ? block : withExtendedHeader(records)
+}
+
+function sparseRecords({ name, size }: ArchiveEntry): string {
+  return [
+    extendedRecord('GNU.sparse.major', '1'),
+    extendedRecord('GNU.sparse.minor', '0'),
+    extendedRecord('GNU.sparse.name', encodeName(name).toString('latin1')),
+    extendedRecord('GNU.sparse.realsize', String(size)),
+  ].join('')
+}
+
+/** The name that a program sees which knows nothing of sparse files, as GNU tar makes it. */
+function sparseName(name: string): string {
+  const slash = name.lastIndexOf('/') + 1
+  return `${name.slice(0, slash)}GNUSparseFile.0/${name.slice(slash)}`
 }
 
 function withExtendedHeader(records: string): Uint8Array {

@@ -1,10 +1,12 @@
 import { createHash } from 'node:crypto'
 import { z } from '../../../agent/contract/mod.ts'
-import type { ArchiveEntry } from './entry.ts'
+import type { ArchiveEntry, Listing } from './entry.ts'
+import { encodeListing } from './extended-header.ts'
 
-// An archive describes itself: after each few thousand entries, and at its end, stands a file with one line of
-// JSON for each entry since the last such file. So neither side ever holds more than one part in memory, and
-// nothing of it touches a disk in the clear.
+// An archive describes itself. First stands a file that says which backup it is. After each few thousand entries, and
+// at its end, stands a file with one line of JSON for each entry since the last such file. A backup of changes also
+// has files with the names that are gone since the one before, each with a NUL behind. So neither side ever holds
+// more than one part in memory, and nothing of it touches a disk in the clear.
 
 /** All parts are below this directory of the archive. */
 export const MANIFEST_DIRECTORY = '.reeve-manifest'
@@ -22,11 +24,22 @@ export interface SourceProblem {
   reason: string
 }
 
+/** Which backup an archive is. */
+export interface AboutBackup {
+  job: string
+  /** Name of the machine. */
+  host: string
+  /** ISO 8601, UTC. */
+  createdAt: string
+  /** Names of the full backup of its chain and of the one right before; its place among the changes. */
+  chain: { full: string; index: number; previous: string | null }
+}
+
 export interface ArchiveSummary {
   entries: number
   /** Bytes of file content. */
   contentBytes: number
-  /** SHA-256 over the lines of all parts: two archives with the same one hold the same. */
+  /** SHA-256 over all that the manifest says: two archives with the same one hold the same. */
   sha256: string
   problems: { count: number; first: SourceProblem[] }
 }
@@ -39,6 +52,17 @@ export const summarySchema = z.strictObject({
   problems: z.strictObject({
     count: z.number().int().nonnegative(),
     first: z.array(z.strictObject({ path: z.string(), kind: z.enum(PROBLEM_KINDS), reason: z.string() })),
+  }),
+})
+const aboutSchema = z.strictObject({
+  version: z.literal(1),
+  job: z.string(),
+  host: z.string(),
+  createdAt: z.iso.datetime(),
+  chain: z.strictObject({
+    full: z.string(),
+    index: z.number().int().nonnegative(),
+    previous: z.string().nullable(),
   }),
 })
 const endSchema = z.strictObject({ end: summarySchema })
@@ -58,6 +82,11 @@ export class ManifestLines {
     this.partLength += line.length
     this.entries++
     this.contentBytes += entry.size
+  }
+
+  /** What else stands in the manifest, in its order. */
+  addText(text: string | Uint8Array): void {
+    this.hash.update(text)
   }
 
   get isPartFull(): boolean {
@@ -81,6 +110,25 @@ export class ManifestLines {
       problems,
     }
   }
+}
+
+export const ABOUT_NAME = `${MANIFEST_DIRECTORY}/about.json`
+
+export function aboutText(about: AboutBackup): string {
+  return `${JSON.stringify({ version: 1, ...about })}\n`
+}
+
+export function parseAbout(text: string): AboutBackup {
+  try {
+    const { version: _, ...about } = aboutSchema.parse(JSON.parse(text))
+    return about
+  } catch (cause) {
+    throw new Error('what the archive says of itself is malformed', { cause })
+  }
+}
+
+export function removedName(part: number): string {
+  return `${MANIFEST_DIRECTORY}/removed-${String(part).padStart(6, '0')}`
 }
 
 export function manifestName(part: number): string {
@@ -122,6 +170,18 @@ function manifestLine(entry: ArchiveEntry, sha256: string | undefined): string {
     ...(linkName === '' ? {} : { linkName }),
     ...(isDevice ? { device: [entry.deviceMajor, entry.deviceMinor] } : {}),
     ...(type === 'file' ? { size, sha256 } : {}),
+    ...(entry.attributes ? { attributes: attributesOf(entry.attributes) } : {}),
+    ...(entry.listing ? { listing: listingDigest(entry.listing) } : {}),
   }
   return `${JSON.stringify(line)}\n`
+}
+
+function attributesOf(attributes: ReadonlyMap<string, Uint8Array>): Record<string, string> {
+  return Object.fromEntries(
+    [...attributes].map(([name, value]) => [name, Buffer.from(value).toString('base64')]),
+  )
+}
+
+function listingDigest(listing: Listing): string {
+  return createHash('sha256').update(encodeListing(listing)).digest('hex')
 }

@@ -1,22 +1,34 @@
-import { decodeName } from '../../../agent/contract/mod.ts'
+import { type ContentRange, decodeName } from '../../../agent/contract/mod.ts'
 import { type ArchiveEntry, type EntryType, paddingOf, TAR_BLOCK_BYTES } from './entry.ts'
+import { decodeListing, readAttributeRecord } from './extended-header.ts'
 import { checksumOf, EXTENDED_FLAG, FIELDS, MAGIC, TYPE_FLAGS } from './header.ts'
+import { MapReader } from './sparse.ts'
 
 /** What is told of an archive while it is read. `data` is called with parts of the content of the last entry. */
 export interface ArchiveHandler {
   entry(entry: ArchiveEntry): void
   /** The bytes are valid during the call only. */
   data(chunk: Uint8Array): void
+  /** So many zeros that are not stored. */
+  hole(bytes: number): void
   entryEnd(): void
 }
 
-const EXTENDED_MAX_BYTES = 1_048_576
+/** The list of a directory with a million names has room. */
+const EXTENDED_MAX_BYTES = 67_108_864
 const TYPES = new Map(Object.entries(TYPE_FLAGS).map(([type, flag]) => [flag, type as EntryType]))
 const EXTENDED_KEYS = ['path', 'linkpath', 'size', 'uid', 'gid', 'uname', 'gname', 'mtime']
+const GNU_KEYS = [
+  'GNU.sparse.major',
+  'GNU.sparse.minor',
+  'GNU.sparse.name',
+  'GNU.sparse.realsize',
+  'GNU.dumpdir',
+]
 
 /** Reads a tar archive as this plugin writes it, in pieces of any size. Refuses all else: it guesses nothing. */
 export class ArchiveParser {
-  private state: 'header' | 'extended' | 'data' | 'padding' | 'end' = 'header'
+  private state: 'header' | 'extended' | 'map' | 'data' | 'padding' | 'end' = 'header'
   private readonly block = Buffer.alloc(TAR_BLOCK_BYTES)
   private blockBytes = 0
   private extended: Buffer[] = []
@@ -25,6 +37,7 @@ export class ArchiveParser {
   private left = 0
   private padding = 0
   private zeroBlocks = 0
+  private sparse: SparseContent | undefined
 
   constructor(private readonly handler: ArchiveHandler) {}
 
@@ -32,7 +45,10 @@ export class ArchiveParser {
     let offset = 0
     while (offset < chunk.length) {
       const rest = chunk.subarray(offset)
-      offset += this.state === 'header' || this.state === 'end' ? this.takeBlock(rest) : this.takePart(rest)
+      offset +=
+        this.state === 'header' || this.state === 'map' || this.state === 'end'
+          ? this.takeBlock(rest)
+          : this.takePart(rest)
     }
   }
 
@@ -47,6 +63,10 @@ export class ArchiveParser {
     this.blockBytes += part.length
     if (this.blockBytes < TAR_BLOCK_BYTES) return part.length
     this.blockBytes = 0
+    if (this.state === 'map') {
+      this.takeMap()
+      return part.length
+    }
     const isZero = this.block.every((byte) => byte === 0)
     if (this.state === 'end') {
       if (!isZero) throw new Error('something follows the end of the archive')
@@ -64,7 +84,8 @@ export class ArchiveParser {
   private takePart(chunk: Uint8Array): number {
     const part = chunk.subarray(0, this.left)
     this.left -= part.length
-    if (this.state === 'data') this.handler.data(part)
+    if (this.state === 'data' && this.sparse) this.sparse.push(part, this.handler)
+    else if (this.state === 'data') this.handler.data(part)
     else if (this.state === 'extended') this.extended.push(Buffer.from(part))
     else if (part.some((byte) => byte !== 0)) throw new Error('content is not padded with zeros')
     if (this.left === 0) this.endPart()
@@ -89,10 +110,25 @@ export class ArchiveParser {
     }
     const type = TYPES.get(flag)
     if (!type) throw new Error(`an entry has the unknown type "${flag}"`)
-    const entry = readEntry(block, type, this.records)
+    const { records } = this
+    const entry = readEntry(block, type, records)
     this.records = new Map()
-    this.handler.entry(entry)
-    this.begin('data', entry.size)
+    if (!records.has('GNU.sparse.realsize')) {
+      this.handler.entry(entry)
+      this.begin('data', entry.size)
+      return
+    }
+    const size = records.get('size')
+    const left = size ? parseCount(size.toString('latin1')) : readOctal(block, 'size')
+    this.state = 'map'
+    this.sparse = new SparseContent(entry, left)
+  }
+
+  private takeMap(): void {
+    const { sparse } = this
+    if (!sparse?.takeMap(this.block)) return
+    this.handler.entry(sparse.entry)
+    this.begin('data', sparse.left)
   }
 
   private begin(state: 'extended' | 'data', size: number): void {
@@ -103,7 +139,11 @@ export class ArchiveParser {
   }
 
   private endPart(): void {
-    if (this.state === 'data') this.handler.entryEnd()
+    if (this.state === 'data') {
+      this.sparse?.finish(this.handler)
+      this.sparse = undefined
+      this.handler.entryEnd()
+    }
     if (this.state === 'extended') {
       this.records = parseRecords(Buffer.concat(this.extended))
       this.extended = []
@@ -114,6 +154,54 @@ export class ArchiveParser {
   }
 }
 
+/** The content of a sparse file, put back to where it belongs. */
+class SparseContent {
+  private readonly map = new MapReader()
+  private ranges: ContentRange[] = []
+  private next = 0
+  private position = 0
+
+  constructor(
+    readonly entry: ArchiveEntry,
+    /** Stored bytes that are still to come. */
+    public left: number,
+  ) {}
+
+  /** Whether the map is whole. */
+  takeMap(block: Buffer): boolean {
+    this.left -= block.length
+    const ranges = this.map.push(block, this.entry.size)
+    if (!ranges) {
+      if (this.left < TAR_BLOCK_BYTES) throw new Error('the map of a sparse file ends too early')
+      return false
+    }
+    if (ranges.reduce((sum, { bytes }) => sum + bytes, 0) !== this.left) {
+      throw new Error('the map of a sparse file does not fit its content')
+    }
+    this.ranges = ranges
+    this.entry.ranges = ranges
+    return true
+  }
+
+  push(chunk: Uint8Array, handler: ArchiveHandler): void {
+    for (let offset = 0; offset < chunk.length; ) {
+      const range = this.ranges[this.next]
+      if (!range) throw new Error('the map of a sparse file does not fit its content')
+      if (this.position < range.offset) handler.hole(range.offset - this.position)
+      this.position = Math.max(this.position, range.offset)
+      const part = chunk.subarray(offset, offset + range.offset + range.bytes - this.position)
+      handler.data(part)
+      this.position += part.length
+      offset += part.length
+      if (this.position === range.offset + range.bytes) this.next++
+    }
+  }
+
+  finish(handler: ArchiveHandler): void {
+    if (this.position < this.entry.size) handler.hole(this.entry.size - this.position)
+  }
+}
+
 function readEntry(block: Buffer, type: EntryType, records: Map<string, Buffer>): ArchiveEntry {
   const text = (field: keyof typeof FIELDS, key: string) =>
     decodeName(records.get(key) ?? readBytes(block, field))
@@ -121,9 +209,11 @@ function readEntry(block: Buffer, type: EntryType, records: Map<string, Buffer>)
     const record = records.get(key)
     return record ? parseCount(record.toString('latin1')) : readOctal(block, field)
   }
+  const sparse = sparseOf(records)
   const prefix = decodeName(readBytes(block, 'prefix'))
-  const path =
+  const ownName =
     records.has('path') || prefix === '' ? text('name', 'path') : `${prefix}/${text('name', 'path')}`
+  const path = sparse?.name ?? ownName
   const isDirectory = type === 'directory'
   if (path.endsWith('/') !== isDirectory) throw new Error('a name does not fit the type of its entry')
   const isDevice = type === 'character-device' || type === 'block-device'
@@ -136,7 +226,7 @@ function readEntry(block: Buffer, type: EntryType, records: Map<string, Buffer>)
     gid: number('gid', 'gid'),
     userName: text('userName', 'uname'),
     groupName: text('groupName', 'gname'),
-    size: number('size', 'size'),
+    size: sparse?.size ?? number('size', 'size'),
     mtimeNs: mtime
       ? parseSeconds(mtime.toString('latin1'))
       : BigInt(readOctal(block, 'mtime')) * 1_000_000_000n,
@@ -144,11 +234,37 @@ function readEntry(block: Buffer, type: EntryType, records: Map<string, Buffer>)
     deviceMajor: isDevice ? readOctal(block, 'deviceMajor') : 0,
     deviceMinor: isDevice ? readOctal(block, 'deviceMinor') : 0,
   }
+  const attributes = attributesOf(records)
+  if (attributes.size > 0) entry.attributes = attributes
+  const listing = records.get('GNU.dumpdir')
+  if (listing) entry.listing = decodeListing(listing, decodeName)
+  if ((listing && !isDirectory) || (sparse && type !== 'file')) {
+    throw new Error(`the header of "${entry.name}" contradicts itself`)
+  }
   const isLink = type === 'symlink' || type === 'hard-link'
   if (entry.name === '' || (type !== 'file' && entry.size !== 0) || isLink !== (entry.linkName !== '')) {
     throw new Error(`the header of "${entry.name}" contradicts itself`)
   }
   return entry
+}
+
+function sparseOf(records: Map<string, Buffer>): { name: string; size: number } | undefined {
+  const text = (key: string) => records.get(`GNU.sparse.${key}`)?.toString('latin1')
+  const name = records.get('GNU.sparse.name')
+  const size = text('realsize')
+  if (!name && size === undefined) return undefined
+  if (!name || size === undefined || text('major') !== '1' || text('minor') !== '0' || records.has('path')) {
+    throw new Error('an extended header tells of a sparse file in an unknown way')
+  }
+  return { name: decodeName(name), size: parseCount(size) }
+}
+
+function attributesOf(records: Map<string, Buffer>): Map<string, Uint8Array> {
+  const attributes = [...records].flatMap(([key, value]) => {
+    const attribute = readAttributeRecord(key, value)
+    return attribute ? [attribute] : []
+  })
+  return new Map(attributes.sort(([a], [b]) => (a < b ? -1 : 1)))
 }
 
 function readBytes(block: Buffer, field: keyof typeof FIELDS): Buffer {
@@ -192,17 +308,19 @@ function parseRecords(body: Buffer): Map<string, Buffer> {
   const records = new Map<string, Buffer>()
   let offset = 0
   while (offset < body.length) {
-    const match = /^(\d{1,7}) ([a-z]+)=/.exec(body.toString('latin1', offset, offset + 32))
+    const match = /^(\d{1,8}) ([^=\n]+)=/.exec(body.toString('latin1', offset, offset + 600))
     const end = offset + Number(match?.[1])
     const key = match?.[2] ?? ''
     const begin = offset + (match?.[0].length ?? 0)
     if (!(end > begin && end <= body.length) || body[end - 1] !== 0x0a) {
       throw new Error('an extended header is malformed')
     }
-    if (!EXTENDED_KEYS.includes(key) || records.has(key)) {
+    const value = body.subarray(begin, end - 1)
+    const isKnown = EXTENDED_KEYS.includes(key) || GNU_KEYS.includes(key)
+    if ((!isKnown && !readAttributeRecord(key, value)) || records.has(key)) {
       throw new Error(`an extended header has the unexpected key "${key}"`)
     }
-    records.set(key, body.subarray(begin, end - 1))
+    records.set(key, value)
     offset = end
   }
   return records

@@ -1,17 +1,31 @@
 import { createHash, type Hash } from 'node:crypto'
+import { decodeName } from '../../../agent/contract/mod.ts'
 import type { ArchiveEntry } from './entry.ts'
 import {
+  ABOUT_NAME,
+  type AboutBackup,
   type ArchiveSummary,
   isManifestName,
   MANIFEST_PART_BYTES,
   ManifestLines,
   manifestName,
+  parseAbout,
   parseEndLine,
+  removedName,
 } from './manifest.ts'
 import { type ArchiveHandler, ArchiveParser } from './parser.ts'
 
 /** A part holds full lines, the longest of them two names of 4096 bytes, and at last the list of problems. */
 const MANIFEST_LARGEST_BYTES = 4 * MANIFEST_PART_BYTES
+const ZEROS = new Uint8Array(1_048_576)
+
+/** What is told of a whole archive. */
+export interface BackupHandler extends ArchiveHandler {
+  /** First of all. */
+  about(about: AboutBackup): void
+  /** An entry is gone since the backup before, and all that was below. Neither is in this archive again. */
+  removed(name: string): void
+}
 
 /**
  * Reads an archive and compares all of it with its own manifest: each entry's facts and the SHA-256 of its
@@ -25,12 +39,14 @@ export class ArchiveReader {
   private hash: Hash | undefined
   private manifest: Buffer[] | undefined
   private parts = 0
+  private removedParts = 0
   private summary: ArchiveSummary | undefined
 
-  constructor(private readonly handler?: Partial<ArchiveHandler>) {
+  constructor(private readonly handler?: Partial<BackupHandler>) {
     this.parser = new ArchiveParser({
       entry: (entry) => this.onEntry(entry),
       data: (chunk) => this.onData(chunk),
+      hole: (bytes) => this.onHole(bytes),
       entryEnd: () => this.onEntryEnd(),
     })
   }
@@ -47,9 +63,14 @@ export class ArchiveReader {
 
   private onEntry(entry: ArchiveEntry): void {
     if (this.summary) throw new Error('entries follow the end of the manifest')
+    const isFirst = this.entry === undefined
     this.entry = entry
     if (isManifestName(entry.name)) {
-      if (entry.name !== manifestName(this.parts + 1) || entry.size > MANIFEST_LARGEST_BYTES) {
+      const isExpected =
+        entry.name === manifestName(this.parts + 1) ||
+        entry.name === removedName(this.removedParts + 1) ||
+        (entry.name === ABOUT_NAME && isFirst)
+      if (!isExpected || entry.type !== 'file' || entry.size > MANIFEST_LARGEST_BYTES) {
         throw new Error(`the manifest has an unexpected part "${entry.name}"`)
       }
       this.manifest = []
@@ -68,14 +89,38 @@ export class ArchiveReader {
     this.handler?.data?.(chunk)
   }
 
+  private onHole(bytes: number): void {
+    if (this.manifest) throw new Error('the manifest has a hole')
+    for (let left = bytes; left > 0; left -= ZEROS.length) this.hash?.update(ZEROS.subarray(0, left))
+    this.handler?.hole?.(bytes)
+  }
+
   private onEntryEnd(): void {
     if (this.manifest) {
-      this.compare(Buffer.concat(this.manifest).toString('utf8'))
+      this.takeManifest(this.entry?.name ?? '', Buffer.concat(this.manifest))
       this.manifest = undefined
       return
     }
     if (this.entry) this.lines.add(this.entry, this.hash?.digest('hex'))
     this.handler?.entryEnd?.()
+  }
+
+  private takeManifest(name: string, content: Buffer): void {
+    if (name === ABOUT_NAME) {
+      this.lines.addText(content)
+      this.handler?.about?.(parseAbout(content.toString('utf8')))
+    } else if (name === manifestName(this.parts + 1)) {
+      this.compare(content.toString('utf8'))
+    } else {
+      this.removedParts++
+      this.lines.addText(content)
+      if (content.at(-1) !== 0) throw new Error(`"${name}" is malformed`)
+      for (let offset = 0; offset < content.length; ) {
+        const end = content.indexOf(0, offset)
+        this.handler?.removed?.(decodeName(content.subarray(offset, end)))
+        offset = end + 1
+      }
+    }
   }
 
   private compare(said: string): void {

@@ -1,16 +1,22 @@
 import { createHash } from 'node:crypto'
-import { describeError, type FileSource } from '../../../agent/contract/mod.ts'
+import { type ContentRange, describeError, encodeName, type FileSource } from '../../../agent/contract/mod.ts'
 import { BlockBuffer, type BlockPool } from './blocks.ts'
 import { type ArchiveEntry, paddingOf, TAR_BLOCK_BYTES } from './entry.ts'
 import { encodeEnd, encodeHeader } from './header.ts'
 import {
+  ABOUT_NAME,
+  type AboutBackup,
   type ArchiveSummary,
+  aboutText,
   endLine,
   LISTED_PROBLEMS,
+  MANIFEST_PART_BYTES,
   ManifestLines,
   manifestName,
+  removedName,
   type SourceProblem,
 } from './manifest.ts'
+import { encodeMap } from './sparse.ts'
 
 /** One entry to be archived. */
 export interface Member {
@@ -19,6 +25,11 @@ export interface Member {
   path: string
   /** Open, for a file; the writer closes it. */
   source?: FileSource
+}
+
+/** An entry of the backup before that is gone, with all that was below. */
+export interface Removal {
+  removed: string
 }
 
 /** Keeps what went into an archive, and what could not. */
@@ -47,30 +58,51 @@ export class ArchiveLog {
  * and `log` has the problem.
  */
 export async function* writeArchive(
-  members: AsyncIterable<Member>,
+  members: AsyncIterable<Member | Removal>,
   log: ArchiveLog,
   pool: BlockPool,
+  about?: AboutBackup,
 ): AsyncGenerator<Uint8Array> {
   const blocks = new BlockBuffer(pool)
   const { lines } = log
+  const removals = new Removals()
   let part = 0
-  const putManifest = (end = '') => {
-    const text = Buffer.from(lines.takePart() + end, 'utf8')
-    part++
-    blocks.put(encodeHeader(manifestEntry(manifestName(part), text.length)))
-    blocks.put(text)
-    blocks.put(padding(text.length))
+  const putOwn = (name: string, content: Buffer) => {
+    blocks.put(encodeHeader(manifestEntry(name, content.length)))
+    blocks.put(content)
+    blocks.put(padding(content.length))
   }
-  for await (const { entry, path, source } of members) {
+  const putManifest = (end = '') => {
+    part++
+    putOwn(manifestName(part), Buffer.from(lines.takePart() + end, 'utf8'))
+  }
+  const putRemovals = () => {
+    const content = removals.takePart()
+    lines.addText(content)
+    putOwn(removedName(removals.part), content)
+  }
+  if (about) {
+    const text = Buffer.from(aboutText(about), 'utf8')
+    lines.addText(text)
+    putOwn(ABOUT_NAME, text)
+  }
+  for await (const member of members) {
+    if ('removed' in member) {
+      removals.add(member.removed)
+      if (removals.isPartFull) putRemovals()
+      continue
+    }
+    const { entry, path, source } = member
     blocks.put(encodeHeader(entry))
     if (source) {
       try {
+        if (entry.ranges) blocks.put(encodeMap(entry.ranges, entry.size))
         const content = new Content(source, entry, path, log)
         while (content.left > 0) {
           blocks.advance(content.fill(blocks.room(content.left)))
           if (blocks.hasFull) yield* blocks.takeFull()
         }
-        blocks.put(padding(entry.size))
+        blocks.put(padding(content.stored))
         lines.add(entry, content.finish())
       } finally {
         source.close()
@@ -81,12 +113,43 @@ export async function* writeArchive(
     if (lines.isPartFull) putManifest()
     if (blocks.hasFull) yield* blocks.takeFull()
   }
+  if (removals.isFilled) putRemovals()
   putManifest(endLine(log.close()))
   blocks.put(encodeEnd())
   yield* blocks.takeAll()
 }
 
+/** Names that are gone, until they make a part of the manifest. */
+class Removals {
+  part = 0
+  private names: Buffer[] = []
+  private bytes = 0
+
+  add(name: string): void {
+    const encoded = Buffer.concat([encodeName(name), Buffer.alloc(1)])
+    this.names.push(encoded)
+    this.bytes += encoded.length
+  }
+
+  get isFilled(): boolean {
+    return this.bytes > 0
+  }
+
+  get isPartFull(): boolean {
+    return this.bytes >= MANIFEST_PART_BYTES
+  }
+
+  takePart(): Buffer {
+    const content = Buffer.concat(this.names)
+    this.names = []
+    this.bytes = 0
+    this.part++
+    return content
+  }
+}
+
 const ZEROS = new Uint8Array(TAR_BLOCK_BYTES)
+const HOLE = new Uint8Array(1_048_576)
 
 function padding(size: number): Uint8Array {
   return ZEROS.subarray(0, paddingOf(size))
@@ -94,8 +157,13 @@ function padding(size: number): Uint8Array {
 
 /** The content of one file: exactly as many bytes as its header says, whatever happens to the file. */
 class Content {
+  /** Bytes to be stored, and those that are still to come. */
+  readonly stored: number
   left: number
   private readonly hash = createHash('sha256')
+  private readonly ranges: ContentRange[]
+  private next = 0
+  private position = 0
   private isBroken = false
 
   constructor(
@@ -104,21 +172,38 @@ class Content {
     private readonly path: string,
     private readonly log: ArchiveLog,
   ) {
-    this.left = entry.size
+    this.ranges = entry.ranges ?? [{ offset: 0, bytes: entry.size }]
+    this.stored = this.ranges.reduce((sum, { bytes }) => sum + bytes, 0)
+    this.left = this.stored
   }
 
   /** Fills the beginning of `room`, and returns how much of it. */
   fill(room: Uint8Array): number {
-    const count = this.isBroken ? 0 : this.read(room)
-    const filled = count > 0 ? count : room.fill(0).length
-    this.hash.update(room.subarray(0, filled))
+    const range = this.ranges[this.next]
+    if (!range) throw new Error('there is no content left')
+    this.hashHole(range.offset)
+    const wanted = room.subarray(0, range.offset + range.bytes - this.position)
+    const count = this.isBroken ? 0 : this.read(wanted)
+    const filled = count > 0 ? count : wanted.fill(0).length
+    this.hash.update(wanted.subarray(0, filled))
     this.left -= filled
+    this.position += filled
+    if (this.position === range.offset + range.bytes) this.next++
     return filled
+  }
+
+  /** What is not stored counts as the zeros that it reads as. */
+  private hashHole(end: number): void {
+    while (this.position < end) {
+      const zeros = HOLE.subarray(0, end - this.position)
+      this.hash.update(zeros)
+      this.position += zeros.length
+    }
   }
 
   private read(room: Uint8Array): number {
     try {
-      const count = this.source.read(room, this.entry.size - this.left)
+      const count = this.source.read(room, this.position)
       if (count === 0) this.report('changed', 'it became shorter while it was read; the rest is zeros')
       return count
     } catch (error) {
@@ -129,6 +214,7 @@ class Content {
 
   /** SHA-256 of what was archived. */
   finish(): string {
+    this.hashHole(this.entry.size)
     if (!this.isBroken) {
       const now = this.source.exactStat()
       if (now.size !== this.entry.size || now.mtimeNs !== this.entry.mtimeNs) {

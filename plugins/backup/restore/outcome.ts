@@ -13,6 +13,8 @@ export class RestoreOutcome {
   readonly notRestored: NotRestored[] = []
   /** Entries that are there, but do not belong to whom they did. */
   ownersLost = 0
+  /** Extended attributes (access control lists, capabilities, labels) that could not be set. */
+  attributesLost = 0
 
   /** `count` entries at and below `name` are not restored. */
   refuse(name: string, reason: string, count = 1): void {

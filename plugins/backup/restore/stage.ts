@@ -74,6 +74,10 @@ export class StagedTree implements ArchiveHandler {
     this.file?.handle.write(chunk)
   }
 
+  hole(bytes: number): void {
+    this.file?.handle.skip(bytes)
+  }
+
   entryEnd(): void {
     const { file } = this
     this.file = undefined
@@ -182,6 +186,8 @@ export class StagedTree implements ArchiveHandler {
     this.tree.makeSymlink(path, entry.linkName)
     const { uid, gid } = this.ownerOf(entry)
     this.tryOwner(uid, gid, () => this.tree.setLinkOwner(path, uid, gid))
+    for (const [name, value] of entry.attributes ?? [])
+      this.tryAttribute(() => this.tree.setExtendedAttribute(path, name, value))
     this.tree.setLinkTime(path, entry.mtimeNs)
     this.outcome.restored++
   }
@@ -207,6 +213,8 @@ export class StagedTree implements ArchiveHandler {
     const result = await this.host.run(argv, { timeout: 10_000 })
     if (result.exitCode !== 0) throw new Error(`it could not be made: ${result.stderr.trim()}`)
     this.tryOwner(uid, gid, () => this.tree.setLinkOwner(path, uid, gid))
+    for (const [name, value] of entry.attributes ?? [])
+      this.tryAttribute(() => this.tree.setExtendedAttribute(path, name, value))
     this.tree.setLinkTime(path, entry.mtimeNs)
     this.outcome.restored++
   }
@@ -214,9 +222,24 @@ export class StagedTree implements ArchiveHandler {
   private setAttributes(handle: TreeEntry, entry: ArchiveEntry): void {
     const { uid, gid } = this.ownerOf(entry)
     const hasOwner = this.tryOwner(uid, gid, () => handle.setOwner(uid, gid))
+    for (const [name, value] of entry.attributes ?? []) {
+      // A capability of somebody else's program is not given to one of ours.
+      if (!hasOwner && name === 'security.capability') this.outcome.attributesLost++
+      else this.tryAttribute(() => handle.setExtendedAttribute(name, value))
+    }
     // Without its owner, what runs with the owner's rights would run with somebody else's.
     handle.setMode(hasOwner ? entry.mode : entry.mode & 0o1777)
     handle.setTime(entry.mtimeNs)
+  }
+
+  private tryAttribute(set: () => void): void {
+    try {
+      set()
+    } catch (error) {
+      const code = errnoOf(error)
+      if (code === 'ENOSPC' || code === 'EDQUOT') throw error
+      this.outcome.attributesLost++
+    }
   }
 
   /** By name where this host knows it, as tar does: on a new machine the numbers may differ. */

@@ -95,6 +95,7 @@ function toMember(host: HostReader, found: Entry, links: HardLinks, log: Archive
     const stat = host.exactStat(path)
     if (!stat) throw Object.assign(new Error('no such file or directory'), { code: 'ENOENT' })
     const entry = toEntry(host, path, stat)
+    addAttributes(entry, host.extendedAttributes(path))
     if (entry.type === 'symlink') entry.linkName = host.readLink(path)
     return { entry, path }
   } catch (error) {
@@ -107,16 +108,25 @@ function toMember(host: HostReader, found: Entry, links: HardLinks, log: Archive
 function fileMember(host: HostReader, path: string, links: HardLinks): Member {
   const source = host.open(path)
   try {
-    const stat = source.exactStat()
+    const { stat } = source
     const entry = toEntry(host, path, stat)
+    addAttributes(entry, source.extendedAttributes())
     const first = links.firstName(stat, entry.name)
-    if (first === undefined) return { entry: { ...entry, size: stat.size }, path, source }
+    if (first === undefined) {
+      entry.size = stat.size
+      if (stat.storedBytes < stat.size) entry.ranges = source.contentRanges()
+      return { entry, path, source }
+    }
     source.close()
     return { entry: { ...entry, type: 'hard-link', linkName: first }, path }
   } catch (error) {
     source.close()
     throw error
   }
+}
+
+function addAttributes(entry: ArchiveEntry, attributes: ReadonlyMap<string, Uint8Array>): void {
+  if (attributes.size > 0) entry.attributes = attributes
 }
 
 function toEntry(host: HostReader, path: string, stat: ExactStat): ArchiveEntry {

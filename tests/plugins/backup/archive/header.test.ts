@@ -11,6 +11,7 @@ function parse(bytes: Uint8Array, pieceBytes = bytes.length): ArchiveEntry[] {
   const parser = new ArchiveParser({
     entry: (entry) => entries.push(entry),
     data: () => {},
+    hole: () => {},
     entryEnd: () => {},
   })
   for (let offset = 0; offset < bytes.length; offset += pieceBytes) {
@@ -61,6 +62,7 @@ test('encodeHeader() tells sizes beyond 8 GiB', () => {
   const parser = new ArchiveParser({
     entry: (entry) => entries.push(entry),
     data: () => {},
+    hole: () => {},
     entryEnd: () => {},
   })
   parser.push(encodeHeader(plainEntry({ size })))

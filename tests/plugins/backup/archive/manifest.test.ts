@@ -33,6 +33,10 @@ function fileOf(
     ino: 1,
     dev: 1,
     nlink: 1,
+    mtimeNs: MTIME,
+    storedBytes: bytes.length,
+    deviceMajor: 0,
+    deviceMinor: 0,
   }
   const source: FileSource = {
     stat,
@@ -45,9 +49,9 @@ function fileOf(
       ...stat,
       size: now.size ?? bytes.length,
       mtimeNs: now.mtimeNs ?? MTIME,
-      deviceMajor: 0,
-      deviceMinor: 0,
     }),
+    extendedAttributes: () => new Map(),
+    contentRanges: () => undefined,
     close: () => {},
   }
   return { entry: plainEntry({ name, size: bytes.length }), path: `/${name}`, source }

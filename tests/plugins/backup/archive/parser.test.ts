@@ -4,7 +4,7 @@ import { ArchiveParser } from '../../../../plugins/backup/archive/parser.ts'
 import { plainEntry } from './arbitrary.ts'
 
 function parse(...parts: Uint8Array[]): void {
-  const parser = new ArchiveParser({ entry: () => {}, data: () => {}, entryEnd: () => {} })
+  const parser = new ArchiveParser({ entry: () => {}, data: () => {}, hole: () => {}, entryEnd: () => {} })
   for (const part of parts) parser.push(part)
   parser.finish()
 }
@@ -44,6 +44,7 @@ test('ArchiveParser gives content in the pieces in which it comes, without its p
     const parser = new ArchiveParser({
       entry: ({ name }) => calls.push(`entry ${name}`),
       data: (chunk) => calls.push(Buffer.from(chunk).toString()),
+      hole: () => {},
       entryEnd: () => calls.push('end'),
     })
     for (let offset = 0; offset < archive.length; offset += pieceBytes)
@@ -84,10 +85,21 @@ test.each<[string, Uint8Array[], string]>([
   ['entries after the end', [encodeEnd(), Buffer.from(encodeHeader(plainEntry()))], 'follows the end'],
   ['an extended header that is malformed', [extended('12 path')], 'malformed'],
   ['an extended header with a wrong length', [extended('99 path=a\n')], 'malformed'],
-  ['an extended header with an unknown key', [extended('14 GNU.x=abcd\n')], 'malformed'],
+  ['an extended header with an unknown key', [extended('14 GNU.x=abcd\n')], 'unexpected key'],
   ['an extended header with a forbidden key', [extended('12 sha=abcd\n')], 'unexpected key'],
   ['an extended header with a key twice', [extended('9 uid=12\n9 uid=13\n')], 'unexpected key'],
   ['an extended header with a number that is none', [extended('11 uid=-1x\n')], 'number'],
+  ['a list of a file that is no directory', [extended('17 GNU.dumpdir=\0\n')], 'contradicts itself'],
+  [
+    'a sparse file of an unknown format',
+    [extended('22 GNU.sparse.major=0\n22 GNU.sparse.minor=1\n'), extended('22 GNU.sparse.name=abc\n')],
+    'extended header',
+  ],
+  [
+    'an access control list that is none',
+    [extended('29 SCHILY.acl.access=rubbish\n')],
+    'access control list',
+  ],
   ['an extended header with a time that is none', [extended('12 mtime=1e\n')], 'time'],
 ])('ArchiveParser refuses %s', (_what, parts, reason) => {
   expect(() => parse(...parts)).toThrow(reason)

@@ -202,11 +202,14 @@ async function* forgedBackup(entries: ArchiveEntry[], sessionKey: Uint8Array): A
     ino: 1,
     dev: 1,
     nlink: 1,
+    storedBytes: 4,
   }
   const evil = {
     stat,
     read: (buffer: Uint8Array, position: number) => Buffer.from('evil').subarray(position).copy(buffer),
     exactStat: () => stat,
+    extendedAttributes: () => new Map(),
+    contentRanges: () => undefined,
     close: () => {},
   }
   const pool = new BlockPool(65_536)
