@@ -38,7 +38,8 @@ ${indent(stringify({ permissions: permissionJob(place), credentials: credentialJ
   #   config:
   #     sources: { paths: [/etc, /home] }
   #     recipients: [{ file: /etc/reeve/backup-recipient.asc }]
-  #     destination: { directory: /srv/backup }
+  #     destinations:
+  #       - { name: disk, type: directory, directory: /srv/backup }
   #     retention: { keepLast: 7, weekly: 4, monthly: 12 }
 
 # alerts:
@@ -189,7 +190,7 @@ function trialConfig({ directory, home }: Place): string {
             exclude: ['*.db-shm', '*.lock'],
           },
           passphrase: `file:${directory}/backup.passphrase`,
-          destination: { directory: `${directory}/backups` },
+          destinations: [{ name: 'disk', type: 'directory', directory: `${directory}/backups` }],
         },
       },
       disk: {

@@ -1,69 +1,41 @@
 import {
   type ApplyContext,
   type Artifact,
-  describeError,
+  type Finding,
   type Report,
   UserError,
 } from '../../agent/contract/mod.ts'
 import type { BackupConfig } from './config.ts'
-import { proveBackup, type WrittenBackup, writeBackup } from './create.ts'
-import type { Destination } from './destination.ts'
-import { DirectoryDestination } from './directory.ts'
+import { type Expected, proveBackup, writeBackup } from './create.ts'
+import { deliver, proveCopy } from './deliver.ts'
+import { pathIn } from './destination/config.ts'
+import type { Destination } from './destination/destination.ts'
 import { newSessionKey } from './encryption.ts'
 import { fullName } from './object-name.ts'
+import { deliveryFailed, type Place, Places } from './places.ts'
 import { loadRecipients, type Recipients } from './recipients.ts'
-import { type BackupCopy, type BackupRecord, copyAt, provenAt, Records } from './records.ts'
-import { planRetention } from './retention.ts'
+import { type BackupCopy, type BackupRecord, newCopy, type ProvenCopy, provenAt, Records } from './records.ts'
+import { planPrune, prune, rulesFor } from './retention/prune.ts'
+import { rules } from './rules.ts'
 
-/** Makes a backup, proves it, and only then removes what is not kept any longer. */
+/**
+ * Makes a backup in one place, proves it, brings it to all others and proves it there, too. Only where a newer one
+ * is proven is anything removed. A place that fails does not stop the others: it is told, and stays due.
+ */
 export async function apply(ctx: ApplyContext<BackupConfig>): Promise<Report> {
-  if (!ctx.findings.some(({ rule }) => rule === 'backup-due' || rule === 'backup-overdue')) {
-    return { findings: [] }
-  }
-  const { config, host } = ctx
-  const recipients = await loadRecipients(host, config, ctx.now)
+  const due = ctx.findings.filter(({ rule }) => rule === 'backup-due' || rule === 'backup-overdue')
+  if (due.length === 0) return { findings: [] }
+  const recipients = await loadRecipients(ctx.host, ctx.config, ctx.now)
   refuseUnusable(recipients)
-  const passphrase = config.passphrase === undefined ? undefined : ctx.secret(config.passphrase)
+  const passphrase = ctx.config.passphrase === undefined ? undefined : ctx.secret(ctx.config.passphrase)
   const records = Records.load(ctx.state, ctx.stateDir)
-  const destination = new DirectoryDestination(host, config.destination.directory, records.owner)
-  await cleanUp(destination, records)
-
-  const copy = newCopy(destination.location)
-  const record = newRecord(ctx, recipients, copy)
-  records.add(record)
-  const startedAt = performance.now()
-  const sessionKey = newSessionKey()
-  const written = await write(ctx, destination, record.name, sessionKey, recipients, passphrase)
-  const stored = await destination.stat(record.name)
-  copy.mtimeMs = stored?.mtimeMs ?? 0
-  record.stored = { bytes: written.bytes, sha256: written.sha256 }
-  record.summary = written.summary
-  records.save()
-
-  const proofStartedAt = performance.now()
+  const places = await Places.open(ctx, records)
   try {
-    const keyIds = recipients.usable.map(({ encryptionKeyId }) => encryptionKeyId)
-    const expected = { written, sessionKey, keyIds, passphrase }
-    const report = (bytes: number) => ctx.progress(bytes, written.bytes, 'proving')
-    await proveBackup(destination, record.name, expected, report, ctx.signal)
-  } catch (error) {
-    ctx.signal.throwIfAborted()
-    copy.failure = describeError(error)
-    records.save()
-    return { findings: [] } // The check that follows says it, and goes on saying it.
+    const run = new Run(ctx, records, places, recipients, passphrase)
+    const recent = recentBackup(ctx, records, places)
+    return recent && !run.isEverywhere(recent.record) ? await run.bringUpToDate(recent) : await run.makeNew()
   } finally {
-    sessionKey.fill(0)
-  }
-  copy.provenAt = new Date().toISOString()
-  copy.proofMs = Math.round(performance.now() - proofStartedAt)
-  record.durationMs = Math.round(performance.now() - startedAt)
-  records.save()
-  const removed = await prune(ctx, destination, records, record)
-  ctx.log.info('backup proven', { name: record.name, bytes: written.bytes, removed })
-  return {
-    findings: [],
-    artifacts: [toArtifact(ctx, record, written)],
-    coverage: { examined: written.summary.entries, skipped: written.skipped },
+    await places.close()
   }
 }
 
@@ -72,48 +44,211 @@ function refuseUnusable({ refused }: Recipients): void {
   if (first) throw new UserError(`Cannot encrypt to "${first.file}": ${first.reason}`)
 }
 
-function write(
-  ctx: ApplyContext<BackupConfig>,
-  destination: Destination,
-  name: string,
-  sessionKey: Uint8Array,
-  recipients: Recipients,
-  passphrase: string | undefined,
-): Promise<WrittenBackup> {
-  const { sources, compressionLevel } = ctx.config
-  return writeBackup(
-    ctx.host,
-    { ...sources, neverInclude: [destination.location], signal: ctx.signal },
-    compressionLevel,
-    sessionKey,
-    { publicKeys: recipients.usable.map(({ key }) => key), passphrase, now: ctx.now },
-    destination,
-    name,
-    (bytes) => ctx.progress(bytes, 0, 'backing up'),
-  )
-}
-
-/** What a run that died left: an unfinished file, and the record of an object that is not there (yet, or any more). */
-async function cleanUp(destination: Destination, records: Records): Promise<void> {
-  await destination.removeUnfinished()
-  const lost = new Set<string>()
-  for (const record of records.at(destination.location)) {
-    if (provenAt(record, destination.location)) continue
-    if (!(await destination.stat(record.name))) lost.add(record.name)
+/** A proven backup that is young enough, where only some places lack it: then it is copied, and none is made. */
+function recentBackup(
+  { config, now }: ApplyContext<BackupConfig>,
+  records: Records,
+  places: Places,
+): ProvenCopy | undefined {
+  for (const record of records.all.toReversed()) {
+    const ageMs = now.getTime() - Date.parse(record.createdAt)
+    if (ageMs < 0 || ageMs > config.interval) continue
+    const found = places.holding(record)
+    if (found) return found
   }
-  if (lost.size > 0) records.drop(lost, destination.location)
+  return undefined
 }
 
-function newCopy(destination: string): BackupCopy {
-  return { destination, mtimeMs: null, provenAt: null, failure: null, isLeaving: false, proofMs: 0 }
+class Run {
+  private readonly findings: Finding[]
+  private readonly artifacts: Artifact[] = []
+
+  constructor(
+    private readonly ctx: ApplyContext<BackupConfig>,
+    private readonly records: Records,
+    private readonly places: Places,
+    private readonly recipients: Recipients,
+    private readonly passphrase: string | undefined,
+  ) {
+    this.findings = [...places.failures]
+  }
+
+  async makeNew(): Promise<Report> {
+    const startedAt = performance.now()
+    const sessionKey = newSessionKey()
+    try {
+      const first = await this.makeFirst(sessionKey)
+      if (!first) return { findings: this.findings }
+      const { proven, expected, skipped } = first
+      const { record } = proven
+      await this.distribute(proven, (destination) =>
+        proveBackup(destination, record.name, expected, () => {}, this.ctx.signal),
+      )
+      record.durationMs = Math.round(performance.now() - startedAt)
+      this.records.save()
+      return {
+        findings: this.findings,
+        artifacts: this.artifacts,
+        coverage: { examined: record.summary.entries, skipped },
+      }
+    } finally {
+      sessionKey.fill(0)
+    }
+  }
+
+  /** Copies a backup to where it is missing. */
+  async bringUpToDate(proven: ProvenCopy): Promise<Report> {
+    await this.distribute(proven, undefined)
+    return { findings: this.findings, artifacts: this.artifacts }
+  }
+
+  /**
+   * Writes the archive to the first place that takes it, and proves it there. Undefined when it could not be proven
+   * anywhere: the check that follows says why, and goes on saying it.
+   */
+  private async makeFirst(sessionKey: Uint8Array) {
+    let failure: unknown
+    for (const [attempt, place] of this.places.firstChoices().entries()) {
+      const { ctx, recipients, passphrase } = this
+      const { destination } = place
+      const copy = newCopy(destination.location)
+      // Another attempt is another backup: the names of both may be needed.
+      const record = newRecord(ctx, recipients, copy, new Date(ctx.now.getTime() + 1000 * attempt))
+      this.records.add(record)
+      try {
+        const written = await writeBackup(
+          ctx.host,
+          { ...ctx.config.sources, neverInclude: this.places.directories(), signal: ctx.signal },
+          ctx.config.compressionLevel,
+          sessionKey,
+          { publicKeys: recipients.usable.map(({ key }) => key), passphrase, now: ctx.now },
+          destination,
+          record.name,
+          (bytes) => ctx.progress(bytes, 0, 'backing up'),
+        )
+        record.stored = { bytes: written.bytes, sha256: written.sha256 }
+        record.summary = written.summary
+        const keyIds = recipients.usable.map(({ encryptionKeyId }) => encryptionKeyId)
+        const expected: Expected = { written, sessionKey, keyIds, passphrase }
+        const onProgress = (bytes: number) => ctx.progress(bytes, written.bytes, 'proving')
+        const isProven = await proveCopy(ctx, this.records, destination, record, copy, () =>
+          proveBackup(destination, record.name, expected, onProgress, ctx.signal),
+        )
+        const proven = isProven ? provenAt(record, destination.location) : undefined
+        if (!proven) continue
+        this.noteProven(place, proven)
+        return { proven, expected, skipped: written.skipped }
+      } catch (error) {
+        ctx.signal.throwIfAborted()
+        if (error instanceof UserError) throw error
+        failure ??= error
+        this.findings.push(deliveryFailed(destination.location, error))
+      }
+    }
+    if (failure !== undefined) throw failure
+    return undefined
+  }
+
+  /** To all places that do not have it; then each of them removes what it does not keep any longer. */
+  private async distribute(
+    newest: ProvenCopy,
+    proof: ((destination: Destination) => Promise<void>) | undefined,
+  ): Promise<void> {
+    await Promise.all(
+      this.places.all.map(async (place) => {
+        try {
+          await this.completeChain(place, newest.record, proof)
+          await this.prune(place)
+        } catch (error) {
+          this.ctx.signal.throwIfAborted()
+          this.findings.push(deliveryFailed(place.destination.location, error))
+        }
+      }),
+    )
+    await this.clearSpool()
+  }
+
+  /** Brings the newest backup to a place, and before it what it builds upon. */
+  private async completeChain(
+    place: Place,
+    newest: BackupRecord,
+    proof: ((destination: Destination) => Promise<void>) | undefined,
+  ): Promise<void> {
+    const { ctx, records, places } = this
+    for (const record of records.chainOf(newest)) {
+      if (places.has(place, record)) continue
+      const source = places.holding(record)
+      const from = source && places.at(source.copy.destination)
+      if (!from) {
+        throw new Error(
+          `it needs "${record.name}", which is in no other place: the next full backup begins anew`,
+        )
+      }
+      const proven = await deliver(ctx, records, {
+        from: from.destination,
+        to: place.destination,
+        bandwidth: place.config?.bandwidth,
+        record: source.record,
+        // Only of the newest there is still the key.
+        proof: record === newest ? proof : undefined,
+      })
+      if (!proven) return
+      this.noteProven(place, proven)
+    }
+  }
+
+  isEverywhere(record: BackupRecord): boolean {
+    return this.places.all.every((place) => this.places.has(place, record))
+  }
+
+  private noteProven(place: Place, proven: ProvenCopy): void {
+    this.places.noteProven(proven)
+    if (!this.places.isSpool(place)) this.artifacts.push(toArtifact(proven))
+    const { record, copy } = proven
+    const { name, stored } = record
+    this.ctx.log.info('backup proven', { name, destination: copy.destination, bytes: stored.bytes })
+  }
+
+  private async prune({ config, destination }: Place): Promise<void> {
+    if (!config) return
+    const plan = await planPrune(destination, this.records, rulesFor(this.ctx.config, config, this.ctx.now))
+    const { held, removed } = await prune(destination, this.records, plan)
+    if (removed.length > 0) {
+      this.ctx.log.info('backups removed', { destination: destination.location, removed: removed.length })
+    }
+    if (held !== undefined) {
+      this.findings.push({
+        rule: 'retention-held',
+        subject: destination.location,
+        severity: rules['retention-held'].severity,
+        summary: `Nothing is removed from "${destination.location}" for now: ${held}`.slice(0, 2000),
+      })
+    }
+  }
+
+  /** What has arrived somewhere can be copied on from there. */
+  private async clearSpool(): Promise<void> {
+    const { spool } = this.places
+    if (!spool) return
+    const { location } = spool.destination
+    const arrived = this.records
+      .at(location)
+      .filter((record) => this.places.all.some((place) => this.places.has(place, record)))
+    for (const { name } of arrived) await spool.destination.remove(name)
+    this.records.drop(new Set(arrived.map(({ name }) => name)), location)
+  }
 }
 
-function newRecord(ctx: ApplyContext<BackupConfig>, recipients: Recipients, copy: BackupCopy): BackupRecord {
-  const name = fullName(ctx.job, ctx.now)
-  const createdAt = ctx.now.toISOString()
+function newRecord(
+  ctx: ApplyContext<BackupConfig>,
+  recipients: Recipients,
+  copy: BackupCopy,
+  now: Date,
+): BackupRecord {
+  const name = fullName(ctx.job, now)
   return {
     name,
-    createdAt,
+    createdAt: now.toISOString(),
     chain: { full: name, index: 0, previous: null },
     stored: null,
     copies: [copy],
@@ -124,54 +259,16 @@ function newRecord(ctx: ApplyContext<BackupConfig>, recipients: Recipients, copy
   }
 }
 
-/**
- * Removes proven backups beyond the retention, and what never was proven, now that there is a newer one which is.
- * An object that is not what this job wrote stays, whatever its name.
- */
-async function prune(
-  ctx: ApplyContext<BackupConfig>,
-  destination: Destination,
-  records: Records,
-  newest: BackupRecord,
-): Promise<number> {
-  const mine = records.at(destination.location)
-  const whole: BackupRecord[] = []
-  for (const record of mine) {
-    const found = await destination.stat(record.name)
-    // Without `stored` a run died right after the object had got its name, which is this job's alone.
-    const { stored } = record
-    const mtimeMs = copyAt(record, destination.location)?.mtimeMs
-    if (found && (!stored || (found.bytes === stored.bytes && found.mtimeMs === mtimeMs))) {
-      whole.push(record)
-    }
-  }
-  const candidates = whole
-    .filter((record) => provenAt(record, destination.location))
-    .map(({ name, createdAt }) => ({ name, createdAt: new Date(createdAt) }))
-  const remove = new Set(planRetention(candidates, ctx.config.retention).remove)
-  for (const record of whole) if (!provenAt(record, destination.location)) remove.add(record.name)
-  remove.delete(newest.name)
-  if (remove.size === 0) return 0
-  for (const record of mine) {
-    const copy = copyAt(record, destination.location)
-    if (copy && remove.has(record.name)) copy.isLeaving = true
-  }
-  records.save()
-  for (const name of remove) await destination.remove(name)
-  records.drop(remove, destination.location)
-  return remove.size
-}
-
-function toArtifact(ctx: ApplyContext<BackupConfig>, record: BackupRecord, written: WrittenBackup): Artifact {
+function toArtifact({ record, copy }: ProvenCopy): Artifact {
   return {
     kind: 'backup',
-    path: `${ctx.config.destination.directory}/${record.name}`,
-    bytes: written.bytes,
-    sha256: written.sha256,
+    path: pathIn(copy.destination, record.name),
+    bytes: record.stored.bytes,
+    sha256: record.stored.sha256,
     data: {
-      entries: written.summary.entries,
-      contentBytes: written.summary.contentBytes,
-      provenAt: copyAt(record, ctx.config.destination.directory)?.provenAt ?? null,
+      entries: record.summary.entries,
+      contentBytes: record.summary.contentBytes,
+      provenAt: copy.provenAt,
     },
   }
 }

@@ -8,10 +8,11 @@ import {
   type Report,
 } from '../../agent/contract/mod.ts'
 import type { BackupConfig } from './config.ts'
-import type { DestinationReader } from './destination.ts'
-import { DirectoryReader } from './directory.ts'
-import { type DestinationState, judge, type ObjectState, type Observation, soundCopies } from './judge.ts'
-import { StreamDigest } from './read.ts'
+import { type DestinationConfig, locationOf, pathIn } from './destination/config.ts'
+import type { DestinationReader, StoredObject } from './destination/destination.ts'
+import { openReader } from './destination/open.ts'
+import { judge, type ObjectState, type Observation, type ObservedDestination, soundCopies } from './judge.ts'
+import { hashObject } from './read.ts'
 import { loadRecipients } from './recipients.ts'
 import { type BackupCopy, type BackupRecord, copyAt, type ProvenCopy, Records } from './records.ts'
 
@@ -19,32 +20,11 @@ export async function check(ctx: CheckContext<BackupConfig>): Promise<Report> {
   const { config, host, now } = ctx
   const blind: Blind[] = []
   const records = Records.load(ctx.state, ctx.stateDir)
-  const { directory } = config.destination
-  const destination = lookAtDestination(host, directory)
-  const reader = new DirectoryReader(host, directory)
-  const observed: Observation['records'] = []
-  let isRefreshed = false
-  for (const record of records.at(directory)) {
-    ctx.signal.throwIfAborted()
-    if (destination.kind === 'missing') {
-      observed.push({ record, object: 'unknown' })
-      continue
-    }
-    try {
-      const copy = copyAt(record, directory)
-      const { object, mtimeMs } = await lookAtObject(reader, record, copy, ctx.signal)
-      if (copy && mtimeMs !== undefined) {
-        copy.mtimeMs = mtimeMs
-        isRefreshed = true
-      }
-      observed.push({ record, object })
-    } catch (error) {
-      ctx.signal.throwIfAborted()
-      blind.push({ subject: `${directory}/${record.name}`, reason: describeError(error) })
-      observed.push({ record, object: 'unknown' })
-    }
-  }
-  if (isRefreshed) records.save()
+  const destinations = await Promise.all(
+    config.destinations.map((destination) => lookAtDestination(ctx, destination, records, blind)),
+  )
+  ctx.signal.throwIfAborted()
+  if (destinations.some(({ isRefreshed }) => isRefreshed)) records.save()
   const sources = lookForSources(host, config.sources.paths, blind)
   const recipients = await loadRecipients(host, config, now)
   const seen: Observation = {
@@ -54,30 +34,71 @@ export async function check(ctx: CheckContext<BackupConfig>): Promise<Report> {
     recipients,
     missingSources: sources.missing,
     linkedSources: sources.linked,
-    destination,
-    records: observed,
+    destinations,
   }
+  const examined = destinations.reduce((sum, { records }) => sum + records.length, 0)
   return {
     findings: judge(seen),
     blind,
-    facts: soundCopies(seen).map(toFact),
-    metrics: toMetrics(seen),
+    facts: destinations.flatMap((destination) => soundCopies(destination).map(toFact)),
+    metrics: destinations.flatMap((destination) => toMetrics(destination, now)),
     coverage: {
-      examined: observed.length + config.sources.paths.length + config.recipients.length,
+      examined: examined + config.sources.paths.length + config.recipients.length,
       skipped: 0,
     },
   }
 }
 
-function lookAtDestination(host: HostReader, directory: string): DestinationState {
-  try {
-    const stat = host.statTarget(directory)
-    if (!stat) return { kind: 'missing', reason: 'no such directory' }
-    if (stat.type !== 'directory') return { kind: 'missing', reason: `it is a ${stat.type}` }
-    return { kind: 'ready', mode: stat.mode, freeBytes: host.freeBytes(directory) }
-  } catch (error) {
-    return { kind: 'missing', reason: describeError(error) }
+/** What a destination is like, and what became of all that this job has stored there. */
+async function lookAtDestination(
+  ctx: CheckContext<BackupConfig>,
+  config: DestinationConfig,
+  all: Records,
+  blind: Blind[],
+): Promise<ObservedDestination & { isRefreshed: boolean }> {
+  const location = locationOf(config)
+  const records = all.at(location)
+  const observed: ObservedDestination & { isRefreshed: boolean } = {
+    config,
+    location,
+    state: { kind: 'unavailable', reason: '' },
+    records: [],
+    isRefreshed: false,
   }
+  let reader: DestinationReader | undefined
+  try {
+    reader = await openReader(config, ctx.host, ctx)
+    observed.state = {
+      kind: 'ready',
+      exposure: await reader.exposure(),
+      freeBytes: await reader.freeBytes(),
+    }
+    const objects = new Map((await reader.list()).map((object) => [object.name, object]))
+    for (const record of records) {
+      const seen: ObservedDestination['records'][number] = { record, object: 'unknown' }
+      observed.records.push(seen)
+      try {
+        const copy = copyAt(record, location)
+        const found = objects.get(record.name)
+        const { object, mtimeMs } = await lookAtObject(reader, record, copy, found, ctx.signal)
+        seen.object = object
+        if (copy && mtimeMs !== undefined) {
+          copy.mtimeMs = mtimeMs
+          observed.isRefreshed = true
+        }
+      } catch (error) {
+        ctx.signal.throwIfAborted()
+        blind.push({ subject: pathIn(location, record.name), reason: describeError(error) })
+      }
+    }
+  } catch (error) {
+    ctx.signal.throwIfAborted()
+    observed.state = { kind: 'unavailable', reason: describeError(error) }
+    observed.records = records.map((record) => ({ record, object: 'unknown' }))
+  } finally {
+    await reader?.close()
+  }
+  return observed
 }
 
 /**
@@ -88,28 +109,14 @@ async function lookAtObject(
   reader: DestinationReader,
   record: BackupRecord,
   copy: BackupCopy | undefined,
+  found: StoredObject | undefined,
   signal: AbortSignal,
 ): Promise<{ object: ObjectState; mtimeMs?: number }> {
-  const found = await reader.stat(record.name)
   if (!record.stored || !found) return { object: 'missing' }
   if (found.bytes !== record.stored.bytes) return { object: 'damaged' }
   if (found.mtimeMs === copy?.mtimeMs) return { object: 'whole' }
-  const isSame = (await hashObject(reader, record.name, signal)) === record.stored.sha256
+  const isSame = (await hashObject(reader.read(record.name), signal)) === record.stored.sha256
   return isSame ? { object: 'whole', mtimeMs: found.mtimeMs } : { object: 'damaged' }
-}
-
-/** SHA-256 of a stored object. */
-export async function hashObject(
-  reader: DestinationReader,
-  name: string,
-  signal: AbortSignal,
-): Promise<string> {
-  const digest = new StreamDigest()
-  for await (const chunk of reader.read(name)) {
-    signal.throwIfAborted()
-    digest.add(chunk)
-  }
-  return digest.sha256()
 }
 
 function lookForSources(host: HostReader, paths: string[], blind: Blind[]) {
@@ -130,7 +137,7 @@ function lookForSources(host: HostReader, paths: string[], blind: Blind[]) {
 function toFact({ record, copy }: ProvenCopy): Fact {
   return {
     kind: 'backup',
-    subject: record.name,
+    subject: pathIn(copy.destination, record.name),
     data: {
       destination: copy.destination,
       chain: record.chain.full,
@@ -148,20 +155,26 @@ function toFact({ record, copy }: ProvenCopy): Fact {
   }
 }
 
-function toMetrics(seen: Observation): Metric[] {
-  const sound = soundCopies(seen)
-  const count: Metric = { name: 'backup_proven', value: sound.length, help: 'Proven backups that are there' }
+function toMetrics(destination: ObservedDestination, now: Date): Metric[] {
+  const sound = soundCopies(destination)
+  const labels = { destination: destination.config.name }
+  const metric = (name: string, value: number, help: string): Metric => ({ name, value, labels, help })
+  const isReady = destination.state.kind === 'ready'
+  const count = [
+    metric('backup_proven', sound.length, 'Proven backups that are there'),
+    metric('backup_destination_available', isReady ? 1 : 0, 'Whether the destination could be looked at'),
+  ]
   const newest = sound.at(-1)?.record
-  if (!newest) return [count]
-  const ageMs = Math.max(0, seen.now.getTime() - Date.parse(newest.createdAt))
+  if (!newest) return count
+  const ageMs = Math.max(0, now.getTime() - Date.parse(newest.createdAt))
   return [
-    count,
-    { name: 'backup_proven_age_seconds', value: ageMs / 1000, help: 'Age of the newest proven backup' },
-    { name: 'backup_proven_bytes', value: newest.stored.bytes, help: 'Size of the newest proven backup' },
-    {
-      name: 'backup_duration_seconds',
-      value: newest.durationMs / 1000,
-      help: 'Time that the newest proven backup took, its proof included',
-    },
+    ...count,
+    metric('backup_proven_age_seconds', ageMs / 1000, 'Age of the newest proven backup'),
+    metric('backup_proven_bytes', newest.stored.bytes, 'Size of the newest proven backup'),
+    metric(
+      'backup_duration_seconds',
+      newest.durationMs / 1000,
+      'Time that the newest proven backup took, its proof included',
+    ),
   ]
 }

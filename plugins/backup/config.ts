@@ -1,4 +1,5 @@
 import { absolutePath, duration, secretReference, z } from '../../agent/contract/mod.ts'
+import { destinationSchema, locationOf, retentionSchema } from './destination/config.ts'
 import { isPathPattern } from './source/selection.ts'
 
 const excludePattern = z
@@ -19,8 +20,6 @@ const recipient = z
       .describe('The one key of the file that is meant. With it, a key file that was swapped is refused'),
   })
   .describe('A public key that can decrypt the backups')
-
-const count = z.number().int().nonnegative().max(10_000)
 
 export const configSchema = z
   .strictObject({
@@ -44,13 +43,13 @@ export const configSchema = z
     passphrase: secretReference
       .optional()
       .describe('A passphrase that can decrypt the backups too, or alone where there is no recipient'),
-    destination: z
-      .strictObject({
-        directory: absolutePath.describe(
-          'Directory for the backups. It must exist: a missing mount is noticed',
-        ),
-      })
-      .describe('Where backups go'),
+    destinations: z
+      .array(destinationSchema)
+      .min(1)
+      .max(16)
+      .describe(
+        'Where backups go: each to every one of them. Three copies, in two kinds of place, one elsewhere',
+      ),
     compressionLevel: z
       .number()
       .int()
@@ -64,16 +63,12 @@ export const configSchema = z
     maxAge: duration
       .prefault('2d')
       .describe('Without a proven backup younger than this the host counts as unprotected'),
-    retention: z
-      .strictObject({
-        keepLast: count.min(1).default(7).describe('The newest backups, whatever their age'),
-        daily: count.default(0).describe('The newest of each of so many days (UTC)'),
-        weekly: count.default(0).describe('The newest of each of so many ISO weeks'),
-        monthly: count.default(0).describe('The newest of each of so many months'),
-        yearly: count.default(0).describe('The newest of each of so many years'),
-      })
-      .prefault({})
-      .describe('What is kept. Only proven backups count, and the newest proven one always stays'),
+    retention: retentionSchema.prefault({}),
+    spoolDirectory: absolutePath
+      .optional()
+      .describe(
+        'Where a backup waits, encrypted, when no destination is a directory. Default: the state directory of the job',
+      ),
   })
   .refine(({ recipients, passphrase }) => recipients.length > 0 || passphrase !== undefined, {
     path: ['recipients'],
@@ -82,6 +77,18 @@ export const configSchema = z
   .refine(({ interval, maxAge }) => interval < maxAge, {
     path: ['maxAge'],
     message: 'wanted a longer time than the interval',
+  })
+  .superRefine(({ destinations }, context) => {
+    for (const [index, destination] of destinations.entries()) {
+      const before = destinations.slice(0, index)
+      const isNameTaken = before.some(({ name }) => name === destination.name)
+      if (!isNameTaken && !before.some((other) => locationOf(other) === locationOf(destination))) continue
+      context.addIssue({
+        code: 'custom',
+        path: ['destinations', index],
+        message: isNameTaken ? 'wanted another name: it is taken' : 'wanted another place: it is named above',
+      })
+    }
   })
 
 export type BackupConfig = z.output<typeof configSchema>

@@ -8,13 +8,14 @@ import {
 } from '../../agent/contract/mod.ts'
 import type { SourceProblem } from './archive/manifest.ts'
 import type { BackupConfig } from './config.ts'
+import { type DestinationConfig, pathIn } from './destination/config.ts'
 import type { Recipients } from './recipients.ts'
-import { type BackupRecord, copyAt, type ProvenCopy, provenAt } from './records.ts'
+import { type BackupRecord, copyAt, type ProvenCopy, provenAt, type WrittenRecord } from './records.ts'
 import { type RuleName, rules } from './rules.ts'
 
 export type DestinationState =
-  | { kind: 'ready'; mode: number; freeBytes: number }
-  | { kind: 'missing'; reason: string }
+  | { kind: 'ready'; exposure: { reason: string; remedy: string } | undefined; freeBytes: number | undefined }
+  | { kind: 'unavailable'; reason: string }
 
 /** How a recorded object was found; `unknown` where it could not be looked at. */
 export type ObjectState = 'whole' | 'missing' | 'damaged' | 'unknown'
@@ -28,8 +29,14 @@ export interface Observation {
   missingSources: string[]
   /** Paths of sources that are links, and what they point at. */
   linkedSources: { path: string; target: string }[]
-  destination: DestinationState
-  /** Those of the configured destination, oldest first. */
+  destinations: ObservedDestination[]
+}
+
+export interface ObservedDestination {
+  config: DestinationConfig
+  location: string
+  state: DestinationState
+  /** What this job has stored there, oldest first. */
   records: { record: BackupRecord; object: ObjectState }[]
 }
 
@@ -41,40 +48,52 @@ const GROWTH = 1.2
 
 /** What is wrong, from what was seen. */
 export function judge(seen: Observation): Finding[] {
-  const stops = [...judgeRecipients(seen), ...judgeDestination(seen), ...judgeSources(seen)]
-  return [...stops, ...judgeStored(seen), ...judgeContent(seen), ...judgeAge(seen, canBackUp(seen))]
+  const { destinations } = seen
+  return [
+    ...judgeRecipients(seen),
+    ...destinations.flatMap(judgeDestination),
+    ...judgeSources(seen),
+    ...destinations.flatMap((destination) => judgeStored(destination, seen.job)),
+    ...judgeContent(seen),
+    ...destinations.flatMap((destination) => judgeAge(seen, destination)),
+  ]
 }
 
 /** The proven backups whose objects are still what was written. */
-export function soundCopies(seen: Pick<Observation, 'records' | 'config'>): ProvenCopy[] {
-  return seen.records.flatMap(({ record, object }) => {
-    const proven = provenAt(record, seen.config.destination.directory)
+export function soundCopies({
+  records,
+  location,
+}: Pick<ObservedDestination, 'records' | 'location'>): ProvenCopy[] {
+  return records.flatMap(({ record, object }) => {
+    const proven = provenAt(record, location)
     return proven && (object === 'whole' || object === 'unknown') ? [proven] : []
   })
 }
 
-function canBackUp(seen: Observation): boolean {
+function canBackUp(seen: Observation, { state }: ObservedDestination): boolean {
   return (
     seen.recipients.refused.length === 0 &&
-    seen.destination.kind === 'ready' &&
+    state.kind === 'ready' &&
     seen.missingSources.length < seen.config.sources.paths.length
   )
 }
 
-function judgeAge(seen: Observation, fixable: boolean): Finding[] {
+function judgeAge(seen: Observation, destination: ObservedDestination): Finding[] {
   const { now, job, config } = seen
-  const newest = soundCopies(seen).at(-1)?.record
+  const newest = soundCopies(destination).at(-1)?.record
   const ageMs = newest ? now.getTime() - Date.parse(newest.createdAt) : undefined
-  const subject = `${config.destination.directory}`
+  const subject = destination.location
+  const fixable = canBackUp(seen, destination)
   const remedy = fixable
     ? `Let the job make one: "mode: enforce" in its configuration, then reeve run ${shellWord(job)}`
-    : 'Put right first what the other findings of this job say; until then no backup is made'
+    : 'Put right first what the other findings of this job say; until then no backup gets there'
   if (!newest || ageMs === undefined) {
-    return [finding('backup-overdue', subject, 'There is no proven backup yet', { remedy, fixable })]
+    const summary = `There is no proven backup in "${subject}" yet`
+    return [finding('backup-overdue', subject, summary, { remedy, fixable })]
   }
   const evidence = { newest: newest.name, createdAt: newest.createdAt }
   if (ageMs < -CLOCK_TOLERANCE_MS) {
-    const summary = `The newest proven backup is from the future (${newest.createdAt}): its age cannot be told`
+    const summary = `The newest proven backup in "${subject}" is from the future (${newest.createdAt}): its age cannot be told`
     return [finding('backup-due', subject, summary, { remedy, fixable, evidence })]
   }
   if (ageMs <= config.interval) return []
@@ -82,7 +101,7 @@ function judgeAge(seen: Observation, fixable: boolean): Finding[] {
   const [rule, limit] = isOverdue
     ? (['backup-overdue', config.maxAge] as const)
     : (['backup-due', config.interval] as const)
-  const summary = `The newest proven backup is ${formatDuration(ageMs)} old, wanted ${formatDuration(limit)} at most`
+  const summary = `The newest proven backup in "${subject}" is ${formatDuration(ageMs)} old, wanted ${formatDuration(limit)} at most`
   return [finding(rule, subject, summary, { remedy, fixable, evidence })]
 }
 
@@ -110,41 +129,29 @@ function judgeRecipients({ recipients, now }: Observation): Finding[] {
   return [...refused, ...expiring]
 }
 
-function judgeDestination(seen: Observation): Finding[] {
-  const { destination, config } = seen
-  const { directory } = config.destination
-  if (destination.kind === 'missing') {
-    return [
-      finding(
-        'destination-missing',
-        directory,
-        `Cannot keep backups in "${directory}": ${destination.reason}`,
-        {
-          remedy: `Mount its disk, or create it: install -d -m 0700 ${shellWord(directory)}`,
-        },
-      ),
-    ]
+function judgeDestination(destination: ObservedDestination): Finding[] {
+  const { location, state } = destination
+  if (state.kind === 'unavailable') {
+    const summary = `Cannot keep backups in "${location}": ${state.reason}`
+    const remedy = 'Put right what is said above; the next run then brings this destination up to date'
+    return [finding('destination-unavailable', location, summary, { remedy })]
   }
   const found: Finding[] = []
-  if ((destination.mode & 0o022) !== 0) {
-    const mode = destination.mode.toString(8).padStart(4, '0')
-    found.push(
-      finding('destination-exposed', directory, `Others may write in "${directory}" (mode ${mode})`, {
-        remedy: `chmod go-w ${shellWord(directory)}`,
-        evidence: { mode },
-      }),
-    )
+  if (state.exposure) {
+    const { reason, remedy } = state.exposure
+    const summary = `Backups in "${location}" are not safe from others: ${reason}`
+    found.push(finding('destination-exposed', location, summary, { remedy }))
   }
-  const newest = soundCopies(seen).at(-1)?.record
-  if (newest && destination.freeBytes < newest.stored.bytes * GROWTH) {
+  const newest = soundCopies(destination).at(-1)?.record
+  if (newest && state.freeBytes !== undefined && state.freeBytes < newest.stored.bytes * GROWTH) {
     found.push(
       finding(
         'destination-full',
-        directory,
-        `${formatBytes(destination.freeBytes)} are free in "${directory}", and the last backup has ${formatBytes(newest.stored.bytes)}`,
+        location,
+        `${formatBytes(state.freeBytes)} are free in "${location}", and the last backup has ${formatBytes(newest.stored.bytes)}`,
         {
           remedy: 'Make room, or keep fewer backups (retention)',
-          evidence: { freeBytes: destination.freeBytes, lastBackupBytes: newest.stored.bytes },
+          evidence: { freeBytes: state.freeBytes, lastBackupBytes: newest.stored.bytes },
         },
       ),
     )
@@ -173,36 +180,31 @@ function judgeSources({ missingSources, linkedSources }: Observation): Finding[]
 }
 
 /** What became of the objects that were stored. */
-function judgeStored({ records, job, config }: Observation): Finding[] {
+function judgeStored({ records, location }: ObservedDestination, job: string): Finding[] {
   return records.flatMap(({ record, object }) => {
-    const path = `${config.destination.directory}/${record.name}`
-    const failure = copyAt(record, config.destination.directory)?.failure ?? null
+    const path = pathIn(location, record.name)
     const forget = `reeve backup forget --job ${shellWord(job)} ${shellWord(record.name)}`
+    const failure = copyAt(record, location)?.failure ?? null
     if (failure !== null) {
       return [
-        finding('proof-failed', record.name, `"${path}" cannot be restored from: ${failure}`, {
+        finding('proof-failed', path, `"${path}" cannot be restored from: ${failure}`, {
           remedy:
             'Check the disk of the destination (its SMART values, the kernel log); the next run makes a new one',
         }),
       ]
     }
-    const proven = provenAt(record, config.destination.directory)
+    const proven = provenAt(record, location)
     if (!proven) return []
     if (object === 'missing') {
       return [
-        finding(
-          'backup-missing',
-          record.name,
-          `"${path}" is gone: a proven backup was removed by somebody else`,
-          {
-            remedy: `Find out who removed it. When it is meant to be gone: ${forget}`,
-          },
-        ),
+        finding('backup-missing', path, `"${path}" is gone: a proven backup was removed by somebody else`, {
+          remedy: `Find out who removed it. When it is meant to be gone: ${forget}`,
+        }),
       ]
     }
     if (object === 'damaged') {
       return [
-        finding('backup-damaged', record.name, `"${path}" is not what was written`, {
+        finding('backup-damaged', path, `"${path}" is not what was written`, {
           remedy: `Put it back from a copy, or move it away and: ${forget}`,
           evidence: { bytes: proven.record.stored.bytes, sha256: proven.record.stored.sha256 },
         }),
@@ -226,7 +228,7 @@ const CONTENT_RULES: Record<SourceProblem['kind'], [RuleName, remedy: string]> =
 
 /** What the newest backup that counts does not hold as it should. */
 function judgeContent(seen: Observation): Finding[] {
-  const newest = soundCopies(seen).at(-1)?.record
+  const newest = newestOf(seen.destinations)
   if (!newest) return []
   const { count, first } = newest.summary.problems
   const findings = first.map(({ path, kind, reason }) => {
@@ -239,6 +241,16 @@ function judgeContent(seen: Observation): Finding[] {
     findings.push(finding('source-unreadable', 'sources', summary, { evidence: { backup: newest.name } }))
   }
   return findings
+}
+
+/** The newest backup that counts anywhere; of several copies of it, any. */
+function newestOf(destinations: readonly ObservedDestination[]): WrittenRecord | undefined {
+  let newest: WrittenRecord | undefined
+  for (const destination of destinations) {
+    const last = soundCopies(destination).at(-1)?.record
+    if (last && (!newest || last.createdAt > newest.createdAt)) newest = last
+  }
+  return newest
 }
 
 /** A path as the subject of a finding, which is limited in length. */

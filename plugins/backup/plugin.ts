@@ -5,6 +5,7 @@ import { list } from './commands/list.ts'
 import { restore } from './commands/restore.ts'
 import { verify } from './commands/verify.ts'
 import { type BackupConfig, configSchema } from './config.ts'
+import { joinPermissions, permissionsOf } from './destination/open.ts'
 import { rules } from './rules.ts'
 
 export default definePlugin({
@@ -20,15 +21,20 @@ export default definePlugin({
 })
 
 function permissions(config: BackupConfig): { check: Omit<Permissions, 'write'>; apply: Permissions } {
-  const { directory } = config.destination
   const keyFiles = config.recipients.map(({ file }) => file)
+  const { write: _none, ...look } = joinPermissions(
+    config.destinations.map((destination) => permissionsOf(destination, 'read')),
+  )
   return {
-    check: { read: [...keyFiles, directory], capabilities: ['CAP_DAC_READ_SEARCH'] },
-    apply: {
-      read: [...keyFiles, ...config.sources.paths],
-      write: [directory],
-      secrets: config.passphrase === undefined ? [] : [config.passphrase],
-      capabilities: ['CAP_DAC_READ_SEARCH'],
-    },
+    check: joinPermissions([look, { read: keyFiles, capabilities: ['CAP_DAC_READ_SEARCH'] }]),
+    apply: joinPermissions([
+      ...config.destinations.map((destination) => permissionsOf(destination, 'write')),
+      {
+        read: [...keyFiles, ...config.sources.paths],
+        write: config.spoolDirectory === undefined ? [] : [config.spoolDirectory],
+        secrets: config.passphrase === undefined ? [] : [config.passphrase],
+        capabilities: ['CAP_DAC_READ_SEARCH'],
+      },
+    ]),
   }
 }

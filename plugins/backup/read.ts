@@ -31,6 +31,16 @@ export async function readBackup(
   return { summary, bytes: digest.bytes, sha256: digest.sha256() }
 }
 
+/** SHA-256 of a stored object. */
+export async function hashObject(stored: AsyncIterable<Uint8Array>, signal: AbortSignal): Promise<string> {
+  const digest = new StreamDigest()
+  for await (const chunk of stored) {
+    signal.throwIfAborted()
+    digest.add(chunk)
+  }
+  return digest.sha256()
+}
+
 /** SHA-256 and length of a stream that passes by. */
 export class StreamDigest {
   bytes = 0

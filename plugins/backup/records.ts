@@ -108,6 +108,20 @@ export class Records {
     return this.all.filter((record) => copyAt(record, destination))
   }
 
+  /** A backup and all that it builds upon, in the order of restoring. Throws when a record of it is missing. */
+  chainOf(record: BackupRecord): BackupRecord[] {
+    const chain = [record]
+    for (let { previous } = record.chain; previous !== null; ) {
+      const before = this.all.find(({ name }) => name === previous)
+      if (!before || chain.includes(before)) {
+        throw new Error(`"${record.name}" builds upon "${previous}", of which there is no record`)
+      }
+      chain.unshift(before)
+      previous = before.chain.previous
+    }
+    return chain
+  }
+
   /** Drops the copies at a destination, or all, from the records, and records without any; not the objects. */
   drop(names: ReadonlySet<string>, destination?: string): void {
     for (const record of this.all) {
@@ -118,6 +132,10 @@ export class Records {
     this.all.splice(0, this.all.length, ...kept)
     this.save()
   }
+}
+
+export function newCopy(destination: string): BackupCopy {
+  return { destination, mtimeMs: null, provenAt: null, failure: null, isLeaving: false, proofMs: 0 }
 }
 
 export function copyAt(record: BackupRecord, destination: string): BackupCopy | undefined {

@@ -29,12 +29,17 @@ export const rules = {
     severity: 'critical',
   },
   'recipient-expiring': { means: 'A key to encrypt to expires within 30 days', severity: 'warning' },
-  'destination-missing': {
-    means: 'The directory for the backups does not exist, perhaps because its disk is not mounted',
+  'destination-unavailable': {
+    means: 'A destination is not mounted, not reachable, or not the one that is meant: no backup gets there',
     severity: 'critical',
   },
+  'delivery-failed': { means: 'A backup did not get to one of its destinations', severity: 'critical' },
+  'retention-held': {
+    means: 'Old backups are not removed for now: they cannot be, or it cannot be told which ones are old',
+    severity: 'info',
+  },
   'destination-exposed': {
-    means: 'Others can delete or replace the backups in their directory',
+    means: 'Others can delete or replace the backups in a destination',
     severity: 'warning',
   },
   'destination-full': { means: 'The next backup has hardly room in its destination', severity: 'warning' },

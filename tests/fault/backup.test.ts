@@ -1,8 +1,8 @@
 import { expect, setDefaultTimeout, test } from 'bun:test'
 import { cpSync, readdirSync, readFileSync } from 'node:fs'
-import { join } from 'node:path'
+import { basename, join } from 'node:path'
 import { testWith } from '../kit/needs.ts'
-import { BackupFixture, DAY_MS, PASSPHRASE_REFERENCE, rulesOf } from '../plugins/backup/fixture.ts'
+import { BackupFixture, DAY_MS, onDisk, PASSPHRASE_REFERENCE, rulesOf } from '../plugins/backup/fixture.ts'
 import { mountTmpfs, unmount, whyNoMount } from '../plugins/backup/mount.ts'
 
 setDefaultTimeout(600_000)
@@ -27,7 +27,7 @@ function runChild(fixture: BackupFixture, killBefore: number) {
   const request = {
     config: {
       sources: { paths: [fixture.source] },
-      destination: { directory: fixture.destination },
+      destinations: [onDisk(fixture.destination)],
       passphrase: PASSPHRASE_REFERENCE,
       retention: { keepLast: 2 },
     },
@@ -55,7 +55,7 @@ test(`SIGKILL at every ${STRIDE}. step leaves backups that are whole and records
 
     // Before anything is put right: what is counted is whole, and nothing half is.
     const after = await fixture.check()
-    const counted = (after.facts ?? []).map(({ subject }) => subject)
+    const counted = (after.facts ?? []).map(({ subject }) => basename(subject))
     const isDone = counted.some((name) => !proven.includes(name))
     expect([at, rulesOf(after)]).toEqual([at, isDone ? [] : ['backup-due']])
     for (const name of counted) expect(readdirSync(fixture.destination)).toContain(name)

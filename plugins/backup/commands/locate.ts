@@ -1,86 +1,145 @@
 import {
   type CommandArgs,
   type CommandContext,
+  describeError,
   type HostReader,
+  type Permissions,
   UserError,
 } from '../../../agent/contract/mod.ts'
 import type { BackupConfig } from '../config.ts'
-import type { DestinationReader } from '../destination.ts'
-import { DirectoryReader } from '../directory.ts'
+import { type DestinationConfig, locationOf } from '../destination/config.ts'
+import type { DestinationReader, StoredObject } from '../destination/destination.ts'
+import { DirectoryReader } from '../destination/directory.ts'
+import { joinPermissions, openReader, permissionsOf } from '../destination/open.ts'
 import { parseBackupName } from '../object-name.ts'
 import { type BackupRecord, provenAt, Records } from '../records.ts'
 import { textOption } from './arguments.ts'
 
-/** A stored backup, with its record where this host made it. */
+/** A stored backup in one place, with its record where this host made it. */
 export interface LocatedBackup {
   name: string
+  reader: DestinationReader
   /** Undefined when the object is gone. */
   bytes: number | undefined
   record: BackupRecord | undefined
 }
 
-export interface Place {
-  reader: DestinationReader
-  /** Oldest first. */
+export interface Located {
+  /** Places that could be looked at. */
+  readers: DestinationReader[]
+  unavailable: { location: string; reason: string }[]
+  /** Oldest first; of copies of one backup, in the order of the places. */
   backups: LocatedBackup[]
 }
 
-/** The paths that must be readable to locate and read the backups that the arguments are about. */
-export function pathsOf(config: BackupConfig | undefined, args: CommandArgs): string[] {
+export const locateOptions = {
+  from: { type: 'string', means: 'A backup or a directory of backups; no job is needed then' },
+  destination: { type: 'string', means: 'Name of the one destination of the job that is meant' },
+} as const
+
+/** What locating and reading the backups that the arguments are about may touch. */
+export function locatePermissions(config: BackupConfig | undefined, args: CommandArgs): Permissions {
   const from = textOption(args, 'from')
-  if (from !== undefined) return [from]
-  return config ? [config.destination.directory] : []
+  if (from !== undefined) return { read: [from] }
+  const destinations = config ? wantedDestinations(config, args) : []
+  return joinPermissions(destinations.map((destination) => permissionsOf(destination, 'read')))
 }
 
-/** The backups of `--from FILE`, of `--from DIR`, or of the job. */
-export async function locate(ctx: CommandContext<BackupConfig>): Promise<Place> {
+/** The destinations of the job, or the one that was asked for. */
+export function wantedDestinations(config: BackupConfig, args: CommandArgs): DestinationConfig[] {
+  const name = textOption(args, 'destination')
+  if (name === undefined) return config.destinations
+  const found = config.destinations.filter((destination) => destination.name === name)
+  if (found.length > 0) return found
+  const known = config.destinations.map((destination) => destination.name).join(', ')
+  throw new UserError(`Cannot find the destination "${name}": the job has ${known}`)
+}
+
+/** Calls `work` with the backups of `--from FILE|DIR`, or of the job; what was opened is closed after it. */
+export async function withBackups<T>(
+  ctx: CommandContext<BackupConfig>,
+  work: (located: Located) => Promise<T>,
+): Promise<T> {
+  const located = await locate(ctx)
+  try {
+    return await work(located)
+  } finally {
+    await Promise.all(located.readers.map((reader) => reader.close()))
+  }
+}
+
+async function locate(ctx: CommandContext<BackupConfig>): Promise<Located> {
   const from = textOption(ctx.args, 'from')
   if (from !== undefined) return locateFrom(ctx.host, from)
-  if (!ctx.config)
-    throw new UserError('Cannot find backups: say which ones with --job NAME or --from DIR|FILE')
-  const { directory } = ctx.config.destination
-  const reader = new DirectoryReader(ctx.host, directory)
-  const records = Records.load(ctx.state, ctx.stateDir).at(directory)
-  const backups: LocatedBackup[] = []
-  for (const record of records) {
-    const found = await reader.stat(record.name)
-    backups.push({ name: record.name, bytes: found?.bytes, record })
+  const { config } = ctx
+  if (!config) throw new UserError('Cannot find backups: say which ones with --job NAME or --from DIR|FILE')
+  const records = Records.load(ctx.state, ctx.stateDir)
+  const located: Located = { readers: [], unavailable: [], backups: [] }
+  for (const destination of wantedDestinations(config, ctx.args)) {
+    const location = locationOf(destination)
+    const mine = records.at(location)
+    try {
+      const reader = await openReader(destination, ctx.host, ctx)
+      located.readers.push(reader)
+      const objects = new Map((await reader.list()).map((object) => [object.name, object]))
+      located.backups.push(
+        ...mine.map((record) => ({
+          name: record.name,
+          reader,
+          bytes: objects.get(record.name)?.bytes,
+          record,
+        })),
+      )
+    } catch (error) {
+      ctx.signal.throwIfAborted()
+      located.unavailable.push({ location, reason: describeError(error) })
+    }
   }
-  return { reader, backups }
+  if (located.readers.length === 0) {
+    const [{ location, reason } = { location: '', reason: '' }] = located.unavailable
+    throw new UserError(`Cannot look into "${location}": ${reason}`)
+  }
+  located.backups.sort((a, b) => (a.record?.createdAt ?? '').localeCompare(b.record?.createdAt ?? ''))
+  return located
 }
 
-async function locateFrom(host: HostReader, from: string): Promise<Place> {
+async function locateFrom(host: HostReader, from: string): Promise<Located> {
   const stat = host.statTarget(from)
   if (!stat) throw new UserError(`Cannot find backups in "${from}": there is no such file or directory`)
   if (stat.type === 'directory') {
     const reader = new DirectoryReader(host, from)
-    const found = (await reader.list()).filter(({ name }) => parseBackupName(name))
-    // By time, not by name: several jobs may share the directory.
-    found.sort((a, b) => stampOf(a.name) - stampOf(b.name) || a.name.localeCompare(b.name))
-    return { reader, backups: found.map(({ name, bytes }) => ({ name, bytes, record: undefined })) }
+    return { readers: [reader], unavailable: [], backups: backupsOf(reader, await reader.list()) }
   }
   const slash = from.lastIndexOf('/')
   const reader = new DirectoryReader(host, from.slice(0, slash) || '/')
-  return { reader, backups: [{ name: from.slice(slash + 1), bytes: stat.size, record: undefined }] }
+  const backup = { name: from.slice(slash + 1), reader, bytes: stat.size, record: undefined }
+  return { readers: [reader], unavailable: [], backups: [backup] }
+}
+
+/** By time, not by name: several jobs may share a place. */
+function backupsOf(reader: DestinationReader, objects: readonly StoredObject[]): LocatedBackup[] {
+  return objects
+    .filter(({ name }) => parseBackupName(name))
+    .sort((a, b) => stampOf(a.name) - stampOf(b.name) || a.name.localeCompare(b.name))
+    .map(({ name, bytes }) => ({ name, reader, bytes, record: undefined }))
 }
 
 function stampOf(name: string): number {
   return parseBackupName(name)?.createdAt.getTime() ?? 0
 }
 
-/** The one that was asked for by name, or the newest that can be hoped to restore. */
-export function choose({ backups, reader }: Place, name: string | undefined): LocatedBackup {
-  const chosen =
-    name === undefined
-      ? backups.findLast(
-          ({ bytes, record }) =>
-            bytes !== undefined && (record === undefined || provenAt(record, reader.location)),
-        )
-      : backups.find((backup) => backup.name === name)
+/** The one that was asked for by name, or the newest that can be hoped to restore; of copies, the first. */
+export function choose({ backups, readers }: Located, name: string | undefined): LocatedBackup {
+  const canRestore = ({ bytes, record, reader }: LocatedBackup) =>
+    bytes !== undefined && (!record || provenAt(record, reader.location) !== undefined)
+  const newest = name ?? backups.findLast(canRestore)?.name
+  const copies = backups.filter((backup) => backup.name === newest)
+  const chosen = copies.find(canRestore) ?? copies[0]
   if (chosen) return chosen
+  const places = readers.map(({ location }) => `"${location}"`).join(', ')
   throw new UserError(
     name === undefined
-      ? `Cannot restore: there is no proven backup in "${reader.location}"`
-      : `Cannot find the backup "${name}" in "${reader.location}". See: reeve backup list`,
+      ? `Cannot restore: there is no proven backup in ${places}`
+      : `Cannot find the backup "${name}" in ${places}. See: reeve backup list`,
   )
 }

@@ -8,10 +8,11 @@ import {
   UserError,
 } from '../../../agent/contract/mod.ts'
 import type { BackupConfig } from '../config.ts'
+import { joinPermissions } from '../destination/open.ts'
 import type { Restored } from '../restore/restore.ts'
 import { RESTORE_PROGRAMS } from '../restore/stage.ts'
 import { textOption } from './arguments.ts'
-import { choose, locate, pathsOf } from './locate.ts'
+import { choose, type Located, locateOptions, locatePermissions, withBackups } from './locate.ts'
 import { openWith, secretsOf, unlockerOf, unlockOptions } from './unlock.ts'
 
 export const restore: Command<BackupConfig> = {
@@ -20,7 +21,7 @@ export const restore: Command<BackupConfig> = {
     '[--job NAME | --from DIR|FILE] --to DIR [--backup NAME] [--key FILE] [--passphrase REF] [--overwrite] [PATTERN…]',
   options: {
     to: { type: 'string', means: 'Directory to restore into, made if it is missing. "/" restores in place' },
-    from: { type: 'string', means: 'A backup or a directory of backups; no job is needed then' },
+    ...locateOptions,
     backup: { type: 'string', means: 'Name of the backup, as "reeve backup list" shows it; else the newest' },
     overwrite: { type: 'boolean', means: 'Replace files that are there already' },
     ...unlockOptions,
@@ -28,29 +29,36 @@ export const restore: Command<BackupConfig> = {
   job: 'optional',
   paths: ['to', 'from', 'key'],
   makes: ['to'],
-  permissions: (config, args) => ({
-    read: [...pathsOf(config, args), ...[textOption(args, 'key') ?? []].flat()],
-    write: [textOption(args, 'to') ?? []].flat(),
-    run: RESTORE_PROGRAMS.map((program): [string, ...string[]] => [program, ANY_ARGUMENTS]),
-    secrets: secretsOf(config, args),
-    // Files go back to their owners, and into directories of others.
-    capabilities: [
-      'CAP_CHOWN',
-      'CAP_DAC_OVERRIDE',
-      'CAP_DAC_READ_SEARCH',
-      'CAP_FOWNER',
-      'CAP_FSETID',
-      'CAP_MKNOD',
-    ],
-  }),
+  permissions: (config, args) =>
+    joinPermissions([
+      locatePermissions(config, args),
+      {
+        read: [textOption(args, 'key') ?? []].flat(),
+        write: [textOption(args, 'to') ?? []].flat(),
+        run: RESTORE_PROGRAMS.map((program): [string, ...string[]] => [program, ANY_ARGUMENTS]),
+        secrets: secretsOf(config, args),
+        // Files go back to their owners, and into directories of others.
+        capabilities: [
+          'CAP_CHOWN',
+          'CAP_DAC_OVERRIDE',
+          'CAP_DAC_READ_SEARCH',
+          'CAP_FOWNER',
+          'CAP_FSETID',
+          'CAP_MKNOD',
+        ],
+      },
+    ]),
   run,
 }
 
-async function run(ctx: CommandContext<BackupConfig>): Promise<CommandResult> {
+function run(ctx: CommandContext<BackupConfig>): Promise<CommandResult> {
+  return withBackups(ctx, (located) => restoreOne(ctx, located))
+}
+
+async function restoreOne(ctx: CommandContext<BackupConfig>, located: Located): Promise<CommandResult> {
   const target = textOption(ctx.args, 'to')
   if (target === undefined) throw new UserError('Cannot restore: say where to with --to DIR')
-  const place = await locate(ctx)
-  const { name } = choose(place, textOption(ctx.args, 'backup'))
+  const { name, reader } = choose(located, textOption(ctx.args, 'backup'))
   const unlocker = await unlockerOf(ctx)
   if (!unlocker) {
     throw new UserError(
@@ -61,7 +69,7 @@ async function run(ctx: CommandContext<BackupConfig>): Promise<CommandResult> {
   const { restore } = await import('../restore/restore.ts')
   const restored = await restore(
     ctx.host,
-    place.reader.read(name),
+    reader.read(name),
     (message) => openWith(unlocker, message),
     options,
   ).catch((cause) => {

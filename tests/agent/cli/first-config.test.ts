@@ -47,7 +47,7 @@ test('firstConfig() acts on nothing by itself but in a trial, which keeps to its
 test('firstConfig() has examples that are valid when the comment signs are taken away', async () => {
   const text = firstConfig({ kind: 'host', directory: '/etc/reeve', home: '/root' })
   const examples = text.replace(
-    /^( *)# (?=( *)(logs:|backup:|plugin:|schedule:|mode:|config:|sets:|- \{|sources:|recipients:|destination:|retention:|alerts:|channels:))/gm,
+    /^( *)# (?=( *)(logs:|backup:|plugin:|schedule:|mode:|config:|sets:|- \{|sources:|recipients:|destinations:|retention:|alerts:|channels:))/gm,
     '$1',
   )
   const config = await load(examples)

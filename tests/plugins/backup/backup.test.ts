@@ -17,7 +17,7 @@ import { join } from 'node:path'
 import type { Report } from '../../../agent/contract/mod.ts'
 import { testWith } from '../../kit/needs.ts'
 import { asOrdinaryUser } from '../../kit/ordinary-user.ts'
-import { BackupFixture, DAY_MS, PASSPHRASE, rulesOf } from './fixture.ts'
+import { BackupFixture, DAY_MS, onDisk, PASSPHRASE, rulesOf } from './fixture.ts'
 import { GnuPg } from './gnupg.ts'
 import { mountTmpfs, unmount, whyNoMount } from './mount.ts'
 
@@ -140,7 +140,7 @@ test('exclude patterns, sockets and the destination itself are left out', async 
   mkdirSync(inside, { mode: 0o700 })
   using other = new BackupFixture({
     sources: { paths: [fixture.source], exclude: ['*.tmp', `${fixture.source}/cache/**`] },
-    destination: { directory: inside },
+    destinations: [onDisk(inside)],
   })
   for (const name of ['kept', 'left.tmp', 'cache/left', 'backups/other']) fixture.write(name, name)
   const server = Bun.listen({ unix: join(fixture.source, 'socket'), socket: { data() {} } })
@@ -263,7 +263,7 @@ test('a destination that is missing is told, and is not made', async () => {
   fixture.write('a', 'a')
   rmSync(fixture.destination, { recursive: true })
   const { after } = await fixture.enforce()
-  expect(rulesOf(after)).toEqual(['destination-missing', 'backup-overdue'])
+  expect(rulesOf(after)).toEqual(['destination-unavailable', 'backup-overdue'])
   expect(existsSync(fixture.destination)).toBe(false)
 })
 
@@ -272,7 +272,7 @@ test('a destination that goes away is told, and its backups are not taken for lo
   fixture.write('a', 'a')
   await fixture.enforce()
   renameSync(fixture.destination, `${fixture.destination}-unmounted`)
-  expect(rulesOf(await fixture.check())).toEqual(['destination-missing'])
+  expect(rulesOf(await fixture.check())).toEqual(['destination-unavailable'])
   renameSync(`${fixture.destination}-unmounted`, fixture.destination)
   expect(rulesOf(await fixture.check())).toEqual([])
 })
@@ -299,8 +299,12 @@ test('a clock that once was two years ahead deletes nothing more than usual', as
   fixture.now = now
   expect(rulesOf(await fixture.check())).toEqual(['backup-due'])
   expect((await fixture.enforce()).after.findings).toEqual([])
+  // As long as the jump is among the newest ones, nothing is removed at all.
+  for (let day = 0; day < 2; day++) await nextDay(fixture)
+  const days = () => stored(fixture).map((name) => name.slice(7, 15))
+  expect(days()).toEqual(['20261123', '20261124', '20261125', '20281122'])
   expect((await nextDay(fixture)).findings).toEqual([])
-  expect(stored(fixture).map((name) => name.slice(7, 15))).toEqual(['20261123', '20261124'])
+  expect(days()).toEqual(['20261125', '20261126'])
 })
 
 test('a backup that is gone is told until it is forgotten, and a new one is made', async () => {
@@ -390,7 +394,7 @@ test('a job with another destination counts only what is there', async () => {
   const elsewhere = fixture.makeDirectory('elsewhere')
   using moved = new BackupFixture({
     sources: { paths: [fixture.source] },
-    destination: { directory: elsewhere },
+    destinations: [onDisk(elsewhere)],
   })
   cpSync(fixture.stateDir, moved.stateDir, { recursive: true })
   expect(rulesOf(await moved.check())).toEqual(['backup-overdue'])

@@ -7,7 +7,7 @@ import plugin from '../../../plugins/backup/plugin.ts'
 const minimal = {
   sources: { paths: ['/etc'] },
   passphrase: 'env:BACKUP_PASSPHRASE',
-  destination: { directory: '/srv/backup' },
+  destinations: [{ name: 'disk', type: 'directory' as const, directory: '/srv/backup' }],
 }
 
 test('the sample is a valid job', () => {
@@ -25,7 +25,7 @@ test('configSchema fills in what is not said', () => {
     compressionLevel: 3,
     interval: 72_000_000,
     maxAge: 172_800_000,
-    retention: { keepLast: 7, daily: 0, weekly: 0, monthly: 0, yearly: 0 },
+    retention: { keepLast: 7, hourly: 0, daily: 0, weekly: 0, monthly: 0, yearly: 0 },
   })
 })
 
@@ -52,7 +52,10 @@ test.each<[string, object, string]>([
 test('permissions() grants what a job needs and no more', () => {
   const config = configSchema.parse({ ...minimal, recipients: [{ file: '/etc/reeve/key.asc' }] })
   expect(plugin.permissions(config)).toEqual({
-    check: { read: ['/etc/reeve/key.asc', '/srv/backup'], capabilities: ['CAP_DAC_READ_SEARCH'] },
+    check: {
+      read: ['/srv/backup', '/etc/reeve/key.asc'],
+      capabilities: ['CAP_DAC_READ_SEARCH'],
+    },
     apply: {
       read: ['/etc/reeve/key.asc', '/etc'],
       write: ['/srv/backup'],

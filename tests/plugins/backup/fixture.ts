@@ -56,7 +56,7 @@ export class BackupFixture implements Disposable {
   get subject() {
     const config: Input = {
       sources: { paths: [this.source] },
-      destination: { directory: this.destination },
+      destinations: [onDisk(this.destination)],
       ...(this.config.recipients ? {} : { passphrase: PASSPHRASE_REFERENCE }),
       ...this.config,
     }
@@ -109,6 +109,11 @@ export class BackupFixture implements Disposable {
       ),
     })
   }
+}
+
+/** A directory as a destination. */
+export function onDisk(directory: string, name = 'disk') {
+  return { name, type: 'directory' as const, directory }
 }
 
 /** "rule subject" of each finding. */

@@ -1,7 +1,13 @@
 import { expect, test } from 'bun:test'
 import type { ArchiveSummary } from '../../../plugins/backup/archive/manifest.ts'
 import { configSchema } from '../../../plugins/backup/config.ts'
-import { judge, type ObjectState, type Observation } from '../../../plugins/backup/judge.ts'
+import {
+  type DestinationState,
+  judge,
+  type ObjectState,
+  type Observation,
+  type ObservedDestination,
+} from '../../../plugins/backup/judge.ts'
 import type { Recipient } from '../../../plugins/backup/recipients.ts'
 import type { BackupCopy, BackupRecord } from '../../../plugins/backup/records.ts'
 import { rules } from '../../../plugins/backup/rules.ts'
@@ -56,20 +62,34 @@ function recipient(expiresAt: Date | undefined): Recipient {
 }
 
 /** A host on which all is well, with some changes. */
-function seen(changes: Partial<Observation> = {}): Observation {
+function seen({
+  destination,
+  records,
+  ...changes
+}: Partial<Observation> & {
+  destination?: DestinationState
+  records?: ObservedDestination['records']
+} = {}): Observation {
+  const location = '/srv/backup'
   return {
     now: NOW,
     job: 'etc',
     config: configSchema.parse({
       sources: { paths: ['/etc', '/srv/data'] },
       passphrase: 'env:PASSPHRASE',
-      destination: { directory: '/srv/backup' },
+      destinations: [{ name: 'disk', type: 'directory', directory: '/srv/backup' }],
     }),
     recipients: { usable: [recipient(undefined)], refused: [] },
     missingSources: [],
     linkedSources: [],
-    destination: { kind: 'ready', mode: 0o700, freeBytes: 1_000_000 },
-    records: [{ record: record(), object: 'whole' }],
+    destinations: [
+      {
+        config: { name: 'disk', type: 'directory', directory: location },
+        location,
+        state: destination ?? { kind: 'ready', exposure: undefined, freeBytes: 1_000_000 },
+        records: records ?? [{ record: record(), object: 'whole' }],
+      },
+    ],
     ...changes,
   }
 }
@@ -104,9 +124,9 @@ test.each<[string, Observation]>([
   expect(overdue?.fixable).toBe(true)
 })
 
-test.each<[string, Partial<Observation>]>([
+test.each<[string, Parameters<typeof seen>[0]]>([
   ['a recipient is refused', { recipients: { usable: [], refused: [{ file: '/k', reason: 'expired' }] } }],
-  ['the destination is missing', { destination: { kind: 'missing', reason: 'no such directory' } }],
+  ['the destination is missing', { destination: { kind: 'unavailable', reason: 'no such directory' } }],
   ['no source is there', { missingSources: ['/etc', '/srv/data'] }],
 ])('judge() calls for no backup that cannot be made: %s', (_what, changes) => {
   const overdue = judge(seen({ records: [], ...changes })).find(({ rule }) => rule === 'backup-overdue')
@@ -117,10 +137,10 @@ test.each<[keyof typeof rules, Observation, string]>([
   [
     'proof-failed',
     withRecord({ provenAt: null, failure: 'its end is misplaced' }),
-    'etc-20261123T021500Z-full.tar.zst.gpg',
+    '/srv/backup/etc-20261123T021500Z-full.tar.zst.gpg',
   ],
-  ['backup-missing', withRecord({}, 'missing'), 'etc-20261123T021500Z-full.tar.zst.gpg'],
-  ['backup-damaged', withRecord({}, 'damaged'), 'etc-20261123T021500Z-full.tar.zst.gpg'],
+  ['backup-missing', withRecord({}, 'missing'), '/srv/backup/etc-20261123T021500Z-full.tar.zst.gpg'],
+  ['backup-damaged', withRecord({}, 'damaged'), '/srv/backup/etc-20261123T021500Z-full.tar.zst.gpg'],
   ['source-is-link', seen({ linkedSources: [{ path: '/var/www', target: '/data/www' }] }), '/var/www'],
   ['source-missing', seen({ missingSources: ['/srv/data'] }), '/srv/data'],
   [
@@ -134,16 +154,20 @@ test.each<[keyof typeof rules, Observation, string]>([
     'f'.repeat(40),
   ],
   [
-    'destination-missing',
-    seen({ destination: { kind: 'missing', reason: 'no such directory' } }),
+    'destination-unavailable',
+    seen({ destination: { kind: 'unavailable', reason: 'no such directory' } }),
     '/srv/backup',
   ],
   [
     'destination-exposed',
-    seen({ destination: { kind: 'ready', mode: 0o770, freeBytes: 1_000_000 } }),
+    seen({ destination: { kind: 'ready', exposure: { reason: 'x', remedy: 'y' }, freeBytes: 1_000_000 } }),
     '/srv/backup',
   ],
-  ['destination-full', seen({ destination: { kind: 'ready', mode: 0o700, freeBytes: 1199 } }), '/srv/backup'],
+  [
+    'destination-full',
+    seen({ destination: { kind: 'ready', exposure: undefined, freeBytes: 1199 } }),
+    '/srv/backup',
+  ],
 ])('judge() reports %s', (rule, observation, subject) => {
   const found = judge(observation).filter((finding) => finding.rule === rule)
   expect(found).toMatchObject([{ subject, severity: rules[rule].severity }])
@@ -154,7 +178,7 @@ test.each<[string, Observation]>([
   ['a key that expires in 31 days', seen({ recipients: { usable: [recipient(inDays(31))], refused: [] } })],
   [
     'a destination with room for the next one',
-    seen({ destination: { kind: 'ready', mode: 0o755, freeBytes: 1200 } }),
+    seen({ destination: { kind: 'ready', exposure: undefined, freeBytes: 1200 } }),
   ],
   [
     'an older one that was never proven',

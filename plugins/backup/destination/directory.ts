@@ -1,6 +1,5 @@
-import { randomBytes } from 'node:crypto'
-import type { HostReader, HostWriter } from '../../agent/contract/mod.ts'
-import type { Destination, DestinationReader, ObjectSink, StoredObject } from './destination.ts'
+import { type HostReader, type HostWriter, shellWord, UserError } from '../../../agent/contract/mod.ts'
+import type { Destination, DestinationReader, KnownObject, ObjectSink, StoredObject } from './destination.ts'
 
 const READ_BYTES = 262_144
 
@@ -9,6 +8,7 @@ export class DirectoryReader implements DestinationReader {
   constructor(
     protected readonly reader: HostReader,
     readonly location: string,
+    readonly name: string = location,
   ) {}
 
   async stat(name: string): Promise<StoredObject | undefined> {
@@ -21,17 +21,29 @@ export class DirectoryReader implements DestinationReader {
     return objects.filter((object) => object !== undefined)
   }
 
-  read(name: string): AsyncIterable<Uint8Array> {
-    return readFile(this.reader, this.path(name))
+  read(name: string, from = 0): AsyncIterable<Uint8Array> {
+    return readFile(this.reader, this.path(name), from)
   }
 
   async freeBytes(): Promise<number> {
     return this.reader.freeBytes(this.location)
   }
 
+  async exposure() {
+    const stat = this.reader.statTarget(this.location)
+    if (!stat || (stat.mode & 0o022) === 0) return undefined
+    const mode = stat.mode.toString(8).padStart(4, '0')
+    return {
+      reason: `others may write in "${this.location}" (mode ${mode})`,
+      remedy: `chmod go-w ${shellWord(this.location)}`,
+    }
+  }
+
+  async close(): Promise<void> {}
+
   protected path(name: string): string {
     if (name === '' || name.includes('/')) throw new Error(`Cannot use "${name}" as the name of a backup`)
-    return `${this.location}/${name}`
+    return this.location === '/' ? `/${name}` : `${this.location}/${name}`
   }
 }
 
@@ -41,16 +53,20 @@ export class DirectoryDestination extends DirectoryReader implements Destination
     private readonly host: HostWriter,
     location: string,
     private readonly owner: string,
+    name?: string,
   ) {
-    super(host, location)
+    super(host, location, name)
   }
 
+  /** Always from the beginning: to a disk it is quicker than to find out what is there already. */
   async create(name: string): Promise<ObjectSink> {
+    const random = crypto.getRandomValues(new Uint8Array(6)).toHex()
     const sink = this.host.create(this.path(name), {
       mode: 0o600,
-      temporaryPath: this.path(`${this.prefix}${randomBytes(6).toString('hex')}.tmp`),
+      temporaryPath: this.path(`${this.prefix}${random}.tmp`),
     })
     return {
+      offset: 0,
       write: async (chunk) => sink.write(chunk),
       commit: async () => sink.commit(),
       abort: async () => sink.abort(),
@@ -61,11 +77,11 @@ export class DirectoryDestination extends DirectoryReader implements Destination
     this.host.remove(this.path(name))
   }
 
-  async removeUnfinished(): Promise<number> {
+  async removeUnfinished(_keep?: KnownObject): Promise<number> {
     const left = (await this.list()).filter(
       ({ name }) => name.startsWith(this.prefix) && name.endsWith('.tmp'),
     )
-    for (const { name } of left) this.host.remove(this.path(name))
+    for (const { name } of left) await this.remove(name)
     return left.length
   }
 
@@ -74,12 +90,20 @@ export class DirectoryDestination extends DirectoryReader implements Destination
   }
 }
 
+/** Throws unless the directory is there, and on the file system that is wanted. */
+export function requireDirectory(host: HostReader, directory: string): void {
+  const stat = host.statTarget(directory)
+  const remedy = `Mount its disk, or create it: install -d -m 0700 ${shellWord(directory)}`
+  if (!stat) throw new UserError(`no such directory. ${remedy}`)
+  if (stat.type !== 'directory') throw new UserError(`it is a ${stat.type}`)
+}
+
 /** A regular file in chunks; each is valid until the next one is asked for. */
-export async function* readFile(host: HostReader, path: string): AsyncGenerator<Uint8Array> {
+export async function* readFile(host: HostReader, path: string, from = 0): AsyncGenerator<Uint8Array> {
   const source = host.open(path)
   try {
     const chunk = Buffer.allocUnsafeSlow(READ_BYTES)
-    for (let position = 0; ; ) {
+    for (let position = from; ; ) {
       const count = source.read(chunk, position)
       if (count === 0) return
       position += count
