@@ -107,8 +107,6 @@ export const destinationSchema = z.discriminatedUnion('type', [directory, sftp, 
 
 export type DestinationConfig = z.output<typeof destinationSchema>
 export type DirectoryConfig = z.output<typeof directory>
-export type SftpConfig = z.output<typeof sftp>
-export type S3Config = z.output<typeof s3>
 export type RetentionPolicy = z.output<typeof retentionSchema>
 
 /**
