@@ -4,6 +4,7 @@ import { alerting } from './alerting.ts'
 import type { ApiDeps, RunNow } from './api/deps.ts'
 import type { Listener } from './api/listen.ts'
 import type { PluginSource } from './contract/plugin.ts'
+import { audits } from './engine/audit.ts'
 import { recordHealth, SELF } from './engine/health.ts'
 import type { Job } from './engine/job.ts'
 import { Runner } from './engine/runner.ts'
@@ -228,6 +229,7 @@ export class Service {
       config: () => this.setup.config.api,
       jobs: () => this.scheduler.planned(),
       running: () => this.runner.running().map((run) => ({ ...run, progress: run.progress ?? undefined })),
+      audits: () => audits(this.store, this.setup.checklists, this.scheduler.planned()),
       runNow: async (job, actor) => this.runNow(job, actor),
       reload: () => this.reload(),
       readiness: this.parts.readiness,

@@ -44,8 +44,8 @@ export function runningProgram(): string | undefined {
  * SHA-256 over all that a setup is made of but the files of external plugins: the program, the configuration,
  * and the time zone that is the default of schedules.
  */
-export function setupKey(program: string, { path, files }: ConfigFiles, env = process.env): string {
-  return sha256(JSON.stringify([program, path, files, env.TZ ?? null, hostTimezone()]))
+export function setupKey(program: string, { path, files, profiles }: ConfigFiles, env = process.env): string {
+  return sha256(JSON.stringify([program, path, files, profiles, env.TZ ?? null, hostTimezone()]))
 }
 
 /** The time zone of the host, without asking for its name: that takes longer than the rest of a start. */
@@ -102,8 +102,8 @@ function readOwn(path: string): string | undefined {
  * its digest. Failing is no error, the next start is only slower.
  */
 export function keepSetup(key: string, setup: Setup, directory: string): void {
-  const { config, jobs, files, digest, pluginDigests } = setup
-  const kept: Setup = { config, jobs, files, digest, pluginDigests }
+  const { config, jobs, checklists, files, digest, pluginDigests } = setup
+  const kept: Setup = { config, jobs, checklists, files, digest, pluginDigests }
   const body = JSON.stringify(kept)
   // What JSON cannot say (".inf") is not kept. A member that is undefined is one that is missing.
   if (!Bun.deepEquals(JSON.parse(body), kept)) return

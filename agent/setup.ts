@@ -2,6 +2,7 @@ import { scheduleError } from './config/cron.ts'
 import { readConfigFiles } from './config/files.ts'
 import { ConfigError, type LoadedConfig, loadConfig, unknownPlugin } from './config/load.ts'
 import { type Problem, problemAt } from './config/problem.ts'
+import type { Checklist } from './config/profile-schema.ts'
 import type { Config, JobConfig } from './config/schema.ts'
 import type { Permissions } from './contract/permissions.ts'
 import type { PluginSource } from './contract/plugin.ts'
@@ -16,6 +17,8 @@ import type { PluginDescription } from './worker/external.ts'
 export interface Setup {
   config: Config
   jobs: Job[]
+  /** Of the profiles in use. */
+  checklists: Checklist[]
   /** Files of the configuration, in the order in which they are joined. */
   files: string[]
   /** SHA-256 over the configuration as written. */
@@ -75,7 +78,8 @@ export async function loadSetup(
     return [assemble(name, job, config, plugin, description.defaults, asked, refusal(asked, job))]
   })
   if (problems.length > 0) throw new ConfigError(problems, path)
-  return { config, jobs, files: loaded.files, digest: loaded.digest, pluginDigests }
+  const { checklists, files: read, digest } = loaded
+  return { config, jobs, checklists, files: read, digest, pluginDigests }
 }
 
 async function describeExternal(

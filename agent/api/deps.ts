@@ -4,6 +4,7 @@ import type { Log } from '../contract/plugin.ts'
 import type { Store } from '../store/open.ts'
 import type { Scope } from '../store/schema.ts'
 import type { PlannedJob } from '../store/status.ts'
+import type { Unpresented } from './schemas.ts'
 
 export interface RunningJob {
   job: string
@@ -28,6 +29,8 @@ export interface ApiDeps {
   config(): Config['api']
   jobs(): PlannedJob[]
   running(): RunningJob[]
+  /** The checklists as the last runs left them. */
+  audits(): Unpresented<'Audit'>[]
   /**
    * Starts a job at once. Resolves when its row is in the store; `finished` settles when the outcome is, too.
    * `actor` is a token's name or "socket".

@@ -1,3 +1,4 @@
+import { auditRoutes } from './audits.ts'
 import { findingRoutes } from './findings.ts'
 import { healthRoutes } from './health.ts'
 import { inventoryRoutes } from './inventory.ts'
@@ -17,6 +18,7 @@ export const routes: Route[] = [
   ...runRoutes,
   ...findingRoutes,
   ...silenceRoutes,
+  ...auditRoutes,
   ...inventoryRoutes,
   ...metricRoutes,
   ...reloadRoutes,

@@ -18,6 +18,7 @@ function build() {
   const state = z.enum(JOB_STATES)
   const mode = z.enum(['observe', 'enforce'])
   const id = z.int().positive()
+  const verdict = z.enum(['fail', 'blind', 'waived', 'pass', 'attested', 'not-applicable'])
   const next = z
     .string()
     .nullable()
@@ -133,6 +134,29 @@ function build() {
       .nullable()
       .describe('It counts, but raises no alert until then'),
   })
+  const Audit = z.object({
+    name: z.string(),
+    profile: z.string(),
+    title: z.string(),
+    score: z
+      .object({
+        passed: count.describe('Items that are right, or attested by a person'),
+        total: count.describe('Items that apply to this host'),
+        verdicts: z.record(verdict, count),
+      })
+      .describe('What nobody looked at, and what is accepted as it is, is not among the passed'),
+    items: z.array(
+      z.object({
+        id: z.string(),
+        title: z.string(),
+        references: z.array(z.string()),
+        verdict,
+        reasons: z.array(z.string()).describe('Why it is blind or not applicable'),
+        lookedAt: instant.nullable().describe('Start of the oldest look that the verdict rests on'),
+        findings: z.array(Finding).describe('Open findings that speak against it'),
+      }),
+    ),
+  })
   const Silence = z.object({
     id,
     kind: z.enum(['acknowledged', 'silenced']),
@@ -195,6 +219,8 @@ function build() {
     RunList: z.object({ items: z.array(Run), next }),
     Finding,
     FindingList: z.object({ items: z.array(Finding), next }),
+    Audit,
+    AuditList: z.object({ items: z.array(Audit) }),
     Silence,
     SilenceList: z.object({ items: z.array(Silence) }),
     SilenceMade: z.object({ id, findings: count.describe('Open findings that it is about') }),
@@ -210,6 +236,9 @@ function build() {
 
 type Schemas = ReturnType<typeof build>
 export type SchemaName = keyof Schemas
+
+/** What an answer is made of, as the store has it. */
+export type Unpresented<N extends SchemaName> = z.input<Schemas[N]>
 
 let built: Schemas | undefined
 

@@ -20,6 +20,10 @@ export const commands: Catalog = {
   },
   run: { summary: 'Run jobs now', load: async () => (await import('./run.ts')).run },
   check: { summary: 'Run jobs now, looking only', load: async () => (await import('./run.ts')).check },
+  audit: {
+    summary: 'Run the jobs of a checklist and judge every item',
+    load: async () => (await import('./audit.ts')).audit,
+  },
   runs: { summary: 'Runs of the past', load: async () => (await import('./runs.ts')).runs },
   jobs: {
     summary: 'Jobs with their schedule and permissions',

@@ -11,22 +11,29 @@ export interface ConfigFiles {
   path: string
   /** It and those of conf.d that may be used, in the order in which they are joined. */
   files: { path: string; text: string }[]
+  /** Own profiles: those of profiles.d that may be used. */
+  profiles: { path: string; text: string }[]
   /** Files that may not be used, because of who owns or may change them. */
   problems: Problem[]
 }
 
-/** Reads the main file and, beside it, conf.d/*.yaml in byte order. Throws UserError when it cannot. */
+/**
+ * Reads the main file and, beside it, conf.d/*.yaml and profiles.d/*.yaml in byte order. Throws UserError when
+ * it cannot.
+ */
 export function readConfigFiles(path: string): ConfigFiles {
-  const read: ConfigFiles = { path, files: [], problems: [] }
-  for (const file of [path, ...included(path)]) {
-    const text = readConfigFile(file, read.problems)
-    if (text !== undefined) read.files.push({ path: file, text })
-  }
-  return read
+  const problems: Problem[] = []
+  const read = (files: string[]) =>
+    files.flatMap((file) => {
+      const text = readConfigFile(file, problems)
+      return text === undefined ? [] : [{ path: file, text }]
+    })
+  const files = read([path, ...included(path, 'conf.d')])
+  return { path, files, profiles: read(included(path, 'profiles.d')), problems }
 }
 
-function included(path: string): string[] {
-  const directory = join(dirname(path), 'conf.d')
+function included(path: string, folder: string): string[] {
+  const directory = join(dirname(path), folder)
   try {
     return readdirSync(directory)
       .filter((name) => /\.ya?ml$/.test(name) && !name.startsWith('.'))

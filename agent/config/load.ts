@@ -6,14 +6,17 @@ import { isLoopback, parseHostPort } from './address.ts'
 import { scheduleError } from './cron.ts'
 import { readConfigFiles } from './files.ts'
 import { formatProblems, type Problem, problemAt, problemsOf } from './problem.ts'
+import type { Checklist } from './profile-schema.ts'
+import { applyProfiles } from './profiles.ts'
 import { type Config, configSchema } from './schema.ts'
-import { findSecrets } from './secret-scan.ts'
+import { secretProblems } from './secret-problems.ts'
 import { readSource, type Source } from './source.ts'
 
 export interface LoadedConfig {
   config: Config
   /** The built-in plugins that its jobs use. */
   registry: Registry
+  checklists: Checklist[]
   files: string[]
   /** SHA-256 over the configuration as written. */
   digest: string
@@ -40,27 +43,17 @@ export async function loadConfig(
   plugins: PluginSource,
   files = readConfigFiles(path),
 ): Promise<LoadedConfig> {
-  const source = readSource(files)
+  const written = readSource(files)
+  const { source, checklists, problems: profileProblems } = await applyProfiles(written, files, plugins)
   const registry = await plugins.load(pluginNames(source))
-  const problems = [...source.problems, ...secretProblems(source)]
+  const problems = [...source.problems, ...secretProblems(source), ...profileProblems]
   const parsed = configSchema.safeParse(source.value)
   if (!parsed.success) problems.push(...problemsOf(parsed.error, source, [], configSchema))
   problems.push(...jobProblems(source, registry, plugins), ...bindProblems(source))
+  problems.push(...ruleProblems(source, checklists, registry))
   if (problems.length > 0 || !parsed.success) throw new ConfigError(problems, path)
   const digest = sha256(JSON.stringify(source.value))
-  return { config: parsed.data, registry, files: source.files, digest, source }
-}
-
-function secretProblems(source: Source): Problem[] {
-  return source.documents.flatMap(({ file, document, lines }) =>
-    findSecrets(document, lines).map(({ line, column, keyPath, what }) => ({
-      file,
-      line,
-      column,
-      keyPath,
-      message: `it holds ${what}; keep it elsewhere and write a reference: env:NAME, file:/path or credential:NAME`,
-    })),
-  )
+  return { config: parsed.data, registry, checklists, files: source.files, digest, source }
 }
 
 /** Each job's own settings, checked by its plugin even when the rest has problems: all at once. */
@@ -108,6 +101,29 @@ function jobProblems(source: Source, registry: Registry, plugins: PluginSource):
 export function unknownPlugin(name: string, { names }: PluginSource): string {
   const near = nearest(name, names)
   return `there is no plugin "${name}"${near ? `, did you mean "${near}"?` : `; known are ${names.join(', ')}`}`
+}
+
+/** Checks of rules that their plugin does not have could never fail. */
+function ruleProblems(source: Source, checklists: Checklist[], registry: Registry): Problem[] {
+  const jobs = isRecord(source.value.jobs) ? source.value.jobs : {}
+  return checklists.flatMap(({ name, items }) =>
+    items.flatMap(({ id, checks }) =>
+      checks.flatMap(({ job, rules }) => {
+        const settings = jobs[job]
+        const plugin = isRecord(settings) ? registry.get(String(settings.plugin)) : undefined
+        if (!plugin) return []
+        const known = Object.keys(plugin.rules)
+        return (rules ?? [])
+          .filter((rule) => !known.includes(rule))
+          .map((rule) => {
+            const near = nearest(rule, known)
+            const hint = near ? `, did you mean "${near}"?` : `; known are ${known.join(', ')}`
+            const message = `item ${id} of ${name}: the plugin "${plugin.name}" has no rule "${rule}"${hint}`
+            return problemAt(source, ['jobs', job], message)
+          })
+      }),
+    ),
+  )
 }
 
 function bindProblems(source: Source): Problem[] {

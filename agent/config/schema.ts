@@ -2,15 +2,13 @@ import { z } from 'zod'
 import { absolutePath, duration, secretReference } from '../contract/fields.ts'
 import { SEVERITIES } from '../contract/report.ts'
 import { isHostPort } from './address.ts'
+import { jobName } from './job-name.ts'
+import { profileUseSchema } from './profile-schema.ts'
 
 // Every field is described: the reference page and the JSON Schema for editors are made of this file.
 
 export const SANDBOX_MODES = ['always', 'auto', 'off'] as const
 export type SandboxMode = (typeof SANDBOX_MODES)[number]
-
-const jobName = z
-  .string()
-  .regex(/^[a-z0-9][a-z0-9-]{0,62}$/, 'wanted a name of lower-case letters, digits and "-"')
 
 const hostPort = z
   .string()
@@ -160,6 +158,7 @@ export const configSchema = z.strictObject({
     .prefault({})
     .describe('Alerts on findings that open, come back and are resolved'),
   jobs: z.record(jobName, jobSchema).default({}).describe('What to run, by name'),
+  profiles: z.array(profileUseSchema).default([]).describe('Checklists, each with the jobs that judge it'),
   waivers: z.array(waiverSchema).default([]).describe('Findings that are accepted for a time'),
   retention: z
     .strictObject({

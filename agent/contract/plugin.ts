@@ -116,6 +116,8 @@ export interface PluginSource {
   readonly names: readonly string[]
   /** Those of the names that there are. */
   load(names: Iterable<string>): Promise<Registry>
+  /** The text (YAML) of the built-in profiles, by name. */
+  readonly profiles?: Readonly<Record<string, () => Promise<string>>>
   /** Programs of other projects that reeve stands in for, by name. */
   readonly programs?: Readonly<Record<string, Program>>
 }

@@ -1,5 +1,5 @@
 import { expect, test } from 'bun:test'
-import { chmodSync, existsSync, writeFileSync } from 'node:fs'
+import { chmodSync, existsSync, mkdirSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { loadConfig } from '../../agent/config/load.ts'
 import { builtInPlugins } from '../../plugins/index.ts'
@@ -43,6 +43,23 @@ test.each(yamlBlocks.filter(isConfiguration).map((block) => [titleOf(block), blo
     expect(Object.keys(config)).toContain('jobs')
   },
 )
+
+test.each(
+  yamlBlocks.filter(({ note }) => note === 'profile').map((block) => [titleOf(block), block] as const),
+)('the profile at %s is valid', async (_title, { text }) => {
+  using directory = temporaryDirectory()
+  const write = (name: string, content: string) => {
+    const path = join(directory.path, name)
+    mkdirSync(dirname(path), { recursive: true })
+    writeFileSync(path, content, { mode: 0o600 })
+    return path
+  }
+  write('profiles.d/own.yaml', text)
+  const name = /^name: (.*)$/m.exec(text)?.[1]
+  const path = write('reeve.yaml', `profiles: [{ use: ${name} }]`)
+  const { checklists } = await loadConfig(path, builtInPlugins)
+  expect(checklists).toMatchObject([{ name }])
+})
 
 test.each(
   allBlocks

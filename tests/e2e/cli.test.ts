@@ -179,6 +179,7 @@ const READING: string[][] = [
   ['facts'],
   ['alerts'],
   ['silence'],
+  ['audit', '--list'],
   ['plugins'],
   ['plugins', 'permission-drift'],
   ['token'],

@@ -65,6 +65,7 @@ export function testHost(options: { filled?: boolean; api?: Partial<Config['api'
     config: () => api,
     jobs: () => jobs,
     running: () => [],
+    audits: () => [AUDIT],
     runNow: (job, actor) => {
       asked.push({ job, actor })
       return Promise.resolve(runFor(store, jobs, job, actor, clock.now))
@@ -133,4 +134,27 @@ export function callable(method: string, path: string): string {
   return method.toUpperCase() === 'POST' && /silences$|acknowledge$/.test(filled)
     ? `${filled}?for=2h&reason=maintenance`
     : filled
+}
+
+const AUDIT: ReturnType<ApiDeps['audits']>[number] = {
+  name: 'web',
+  profile: 'baseline',
+  title: 'A web server',
+  score: {
+    passed: 1,
+    total: 2,
+    verdicts: { fail: 0, blind: 1, waived: 0, pass: 1, attested: 0, 'not-applicable': 0 },
+  },
+  items: [
+    { id: 'a', title: 'A', references: [], verdict: 'pass', reasons: [], lookedAt: NOW, findings: [] },
+    {
+      id: 'b',
+      title: 'B',
+      references: ['CIS-1'],
+      verdict: 'blind',
+      reasons: ['no'],
+      lookedAt: null,
+      findings: [],
+    },
+  ],
 }
