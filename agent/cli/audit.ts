@@ -148,6 +148,7 @@ async function list(invocation: Invocation): Promise<number> {
   const configured = host?.checklists.map(({ name, profile, title }) => ({ name, profile, title })) ?? []
   const profiles = profileNames(invocation)
   if (invocation.json) printJson({ configured, profiles })
+  else if (configured.length + profiles.length === 0) print('No profile is known.')
   else {
     for (const { name, title } of configured) print(`${name.padEnd(16)} in the configuration: ${title}`)
     for (const name of profiles) print(`${name.padEnd(16)} profile`)
