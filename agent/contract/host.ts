@@ -111,6 +111,29 @@ export interface ContentRange {
   bytes: number
 }
 
+/** How a server that begins in clear is asked for TLS. */
+export type StartTls = 'smtp' | 'imap' | 'postgres'
+
+export interface TlsTarget {
+  /** Name or address, without brackets. */
+  host: string
+  port: number
+  /** The name asked for (SNI). Default: `host`, unless that is an address. */
+  serverName?: string | undefined
+  startTls?: StartTls | undefined
+  /** For everything: connecting, STARTTLS and handshake. Default 5000. */
+  timeoutMs?: number | undefined
+  signal?: AbortSignal | undefined
+}
+
+/** What a server showed; nothing of it is verified. */
+export interface TlsHandshake {
+  /** DER, the server's own first. */
+  certificates: Uint8Array[]
+  /** "TLSv1.3" */
+  protocol: string
+}
+
 /** An open regular file for streaming. `stat` is of the open file, so it cannot be swapped in between. */
 export interface FileSource {
   readonly stat: ExactStat
@@ -174,6 +197,8 @@ export interface HostReader {
   run(argv: [string, ...string[]], options?: RunOptions): Promise<RunResult>
   /** Starts a declared program, without a shell, for streaming to and from it. Throws when it cannot be started. */
   start(argv: [string, ...string[]], options?: StartOptions): RunningProgram
+  /** Shakes hands with a server that `permissions.net` names. Throws when it shows no certificate in time. */
+  handshake(target: TlsTarget): Promise<TlsHandshake>
   /** Bytes that this process may still write on the file system of `path`. */
   freeBytes(path: string): number
   /** Size of the file system of `path`. */

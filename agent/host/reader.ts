@@ -21,6 +21,8 @@ import type {
   RunOptions,
   RunResult,
   StartOptions,
+  TlsHandshake,
+  TlsTarget,
   WalkOptions,
 } from '../contract/host.ts'
 import { expandBraces } from '../lib/glob.ts'
@@ -199,6 +201,8 @@ export class LocalHostReader implements HostReader {
 
   start(argv: [string, ...string[]], options: StartOptions = {}): RunningProgram {
     return startProgram(this.grants, argv, options)
+  async handshake(target: TlsTarget): Promise<TlsHandshake> {
+    return (await import('./tls.ts')).shakeHands(this.grants, target)
   }
 
   freeBytes(path: string): number {

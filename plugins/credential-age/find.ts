@@ -13,12 +13,12 @@ import {
 } from '../../agent/contract/mod.ts'
 import type { Config, Declaration } from './config.ts'
 import { type Credential, type Member, type Parsed, Unreadable } from './credential.ts'
-import { missingFinding } from './judge.ts'
-import { parseCertificates } from './parse-certificate.ts'
-import { parseEnvFile } from './parse-env-file.ts'
-import { parseOpenPgpKeys } from './parse-openpgp.ts'
-import { parseSshKeys } from './parse-ssh-key.ts'
-import { parseTokenFile } from './parse-token-file.ts'
+import { missingFinding } from './judge/credential.ts'
+import { parseCertificates } from './parse/parse-certificate.ts'
+import { parseEnvFile } from './parse/parse-env-file.ts'
+import { parseOpenPgpKeys } from './parse/parse-openpgp.ts'
+import { parseSshKeys } from './parse/parse-ssh-key.ts'
+import { parseTokenFile } from './parse/parse-token-file.ts'
 import { isPlaceholder, valueWeaknesses } from './value.ts'
 
 /** More than any file of credentials has; what is larger is not one. */

@@ -2,7 +2,7 @@ import { type Blind, type CheckContext, definePlugin, type Report } from '../../
 import { type Config, configSchema } from './config.ts'
 import { findCredentials, readPermissions } from './find.ts'
 import { toFact, toMetrics } from './inventory.ts'
-import { judgeCredential, judgeModes, judgeReuse } from './judge.ts'
+import { judgeCredential, judgeModes, judgeReuse } from './judge/credential.ts'
 import { emptyLedger, type Ledger, parseLedger, recordSightings } from './ledger.ts'
 import { rules } from './rules.ts'
 import { timingOf } from './timing.ts'

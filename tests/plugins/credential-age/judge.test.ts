@@ -6,7 +6,7 @@ import {
   judgeModes,
   judgeReuse,
   missingFinding,
-} from '../../../plugins/credential-age/judge.ts'
+} from '../../../plugins/credential-age/judge/credential.ts'
 import type { Sighting } from '../../../plugins/credential-age/ledger.ts'
 import { reminderReached, timingOf } from '../../../plugins/credential-age/timing.ts'
 import { DAY, NOW } from './material.ts'

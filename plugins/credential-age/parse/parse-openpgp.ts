@@ -1,6 +1,6 @@
 import type { Key, Subkey } from 'openpgp'
-import { type Member, type Parsed, Unreadable } from './credential.ts'
-import { printable } from './text.ts'
+import { type Member, type Parsed, Unreadable } from '../credential.ts'
+import { printable } from '../text.ts'
 
 /** What one key file may ask of the verifier; a key with more self-signatures is flooded on purpose. */
 const MAX_SELF_SIGNATURES = 500

@@ -1,7 +1,7 @@
 import { X509Certificate } from 'node:crypto'
-import { type Member, type Parsed, Unreadable } from './credential.ts'
+import { type Member, type Parsed, Unreadable } from '../credential.ts'
 import { parsePem } from './parse-pem.ts'
-import { printable } from './text.ts'
+import { printable } from '../text.ts'
 
 /**
  * X.509 certificates in PEM (one or a chain, with or without a private key beside them) or DER. The first is

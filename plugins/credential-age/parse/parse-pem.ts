@@ -1,4 +1,4 @@
-import { Unreadable } from './credential.ts'
+import { Unreadable } from '../credential.ts'
 
 /** More than any chain or bundle of certificate authorities has. */
 const MAX_BLOCKS = 1000

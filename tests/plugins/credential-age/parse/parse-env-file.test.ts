@@ -2,9 +2,9 @@ import { expect, test } from 'bun:test'
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import fc from 'fast-check'
-import { parseEnvFile } from '../../../plugins/credential-age/parse-env-file.ts'
-import { temporaryDirectory } from '../../kit/plugin.ts'
-import { processorClock, run } from './material.ts'
+import { parseEnvFile } from '../../../../plugins/credential-age/parse/parse-env-file.ts'
+import { temporaryDirectory } from '../../../kit/plugin.ts'
+import { processorClock, run } from '../material.ts'
 
 function parse(text: string, keys?: string[]) {
   const { members, problems, skipped } = parseEnvFile(Buffer.from(text), keys)

@@ -1,5 +1,5 @@
-import type { Member, Parsed } from './credential.ts'
-import { decodeLines } from './text.ts'
+import type { Member, Parsed } from '../credential.ts'
+import { decodeLines } from '../text.ts'
 
 /**
  * Tokens, or their hashes, one per line. Blank lines and lines that start with "#" do not count; a comment

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto'
-import { Unreadable } from './credential.ts'
+import { Unreadable } from '../credential.ts'
 
 /** Reads what RFC 4251 (section 5) writes: 32-bit lengths, strings, numbers. */
 export class WireReader {

@@ -1,6 +1,6 @@
 import { expect, test } from 'bun:test'
-import { parseTokenFile } from '../../../plugins/credential-age/parse-token-file.ts'
-import { processorClock } from './material.ts'
+import { parseTokenFile } from '../../../../plugins/credential-age/parse/parse-token-file.ts'
+import { processorClock } from '../material.ts'
 
 const parse = (text: string) => parseTokenFile(Buffer.from(text))
 const A = '1f0c'.repeat(16)

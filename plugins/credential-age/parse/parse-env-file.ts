@@ -1,6 +1,6 @@
-import { isSecretName, isVariableReference, urlPasswords } from '../../agent/contract/mod.ts'
-import type { Member, Parsed } from './credential.ts'
-import { decodeText } from './text.ts'
+import { isSecretName, isVariableReference, urlPasswords } from '../../../agent/contract/mod.ts'
+import type { Member, Parsed } from '../credential.ts'
+import { decodeText } from '../text.ts'
 
 interface Assignment {
   name: string

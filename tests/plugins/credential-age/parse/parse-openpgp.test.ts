@@ -3,9 +3,9 @@ import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import fc from 'fast-check'
-import { type Member, Unreadable } from '../../../plugins/credential-age/credential.ts'
-import { parseOpenPgpKeys } from '../../../plugins/credential-age/parse-openpgp.ts'
-import { gnuPg, processorClock } from './material.ts'
+import { type Member, Unreadable } from '../../../../plugins/credential-age/credential.ts'
+import { parseOpenPgpKeys } from '../../../../plugins/credential-age/parse/parse-openpgp.ts'
+import { gnuPg, processorClock } from '../material.ts'
 
 const directory = mkdtempSync(join(tmpdir(), 'reeve-pgp-'))
 const NOW = new Date('2027-03-01T12:00:00Z')

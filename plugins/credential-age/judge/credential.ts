@@ -1,10 +1,10 @@
-import type { Finding, Scalar, Severity } from '../../agent/contract/mod.ts'
-import type { Config, Declaration } from './config.ts'
-import type { Credential } from './credential.ts'
-import { type RuleId, rules } from './rules.ts'
-import { quote } from './text.ts'
-import { DAY_MS, reminderReached, type Timing } from './timing.ts'
-import { day, iso, nameOf, replaceRemedy, roughly } from './words.ts'
+import type { Finding, Scalar, Severity } from '../../../agent/contract/mod.ts'
+import type { Config, Declaration } from '../config.ts'
+import type { Credential } from '../credential.ts'
+import { type RuleId, rules } from '../rules.ts'
+import { quote } from '../text.ts'
+import { DAY_MS, reminderReached, type Timing } from '../timing.ts'
+import { day, iso, nameOf, replaceRemedy, roughly } from '../words.ts'
 
 /** Everything that is wrong with one credential. Pure. */
 export function judgeCredential(

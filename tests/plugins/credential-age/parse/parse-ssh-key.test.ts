@@ -3,9 +3,9 @@ import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import fc from 'fast-check'
-import { Unreadable } from '../../../plugins/credential-age/credential.ts'
-import { parseSshKeys } from '../../../plugins/credential-age/parse-ssh-key.ts'
-import { bytesOf, processorClock, run, sshKey } from './material.ts'
+import { Unreadable } from '../../../../plugins/credential-age/credential.ts'
+import { parseSshKeys } from '../../../../plugins/credential-age/parse/parse-ssh-key.ts'
+import { bytesOf, processorClock, run, sshKey } from '../material.ts'
 
 const directory = mkdtempSync(join(tmpdir(), 'reeve-ssh-'))
 afterAll(() => rmSync(directory, { recursive: true, force: true }))

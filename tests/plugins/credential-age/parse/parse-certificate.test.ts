@@ -3,9 +3,9 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import fc from 'fast-check'
-import { Unreadable } from '../../../plugins/credential-age/credential.ts'
-import { parseCertificates } from '../../../plugins/credential-age/parse-certificate.ts'
-import { bytesOf, certificate, processorClock, run } from './material.ts'
+import { Unreadable } from '../../../../plugins/credential-age/credential.ts'
+import { parseCertificates } from '../../../../plugins/credential-age/parse/parse-certificate.ts'
+import { bytesOf, certificate, processorClock, run } from '../material.ts'
 
 const directory = mkdtempSync(join(tmpdir(), 'reeve-x509-'))
 afterAll(() => rmSync(directory, { recursive: true, force: true }))
