@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { resolveSecret } from './config/secrets.ts'
 import type { Permissions } from './contract/permissions.ts'
+import type { OwnToken } from './contract/plugin.ts'
 import type { Json } from './contract/report.ts'
 import type { PhaseInput, PhaseOutput } from './engine/runner.ts'
 import { hmacSha256 } from './lib/digest.ts'
@@ -16,6 +17,7 @@ const DESCRIBE_TIMEOUT_MS = 20_000
 
 export interface PhaseParts {
   state: StateDirectory
+  ownTokens(): OwnToken[]
   redactor: Redactor
   log(level: 'info' | 'warn' | 'error', message: string, fields: Record<string, Json>): void
 }
@@ -56,6 +58,7 @@ export function phaseExecutor(parts: PhaseParts): (input: PhaseInput) => Promise
         memory,
         secrets,
         fingerprintKey: fingerprintKey(parts.state.hostKey, job.plugin.name),
+        ...(job.plugin.file === null ? { ownTokens: parts.ownTokens() } : {}),
         findings,
       },
       env: grantedEnvironment(permissions),

@@ -22,6 +22,7 @@ import type { StateDirectory } from './state-directory.ts'
 import { type Store, storeOf } from './store/open.ts'
 import { prune } from './store/prune.ts'
 import { forgetJobs } from './store/record.ts'
+import { ownTokens } from './store/tokens.ts'
 import { version } from './version.ts'
 
 /** The engine's refusals in the words of the API. */
@@ -78,7 +79,7 @@ export class Service {
       store: this.store,
       version,
       redactor,
-      execute: phaseExecutor({ state, redactor, log }),
+      execute: phaseExecutor({ state, redactor, log, ownTokens: () => ownTokens(this.store, Date.now()) }),
       lock: (job: string) => takeLock(state.lockFile(`job-${job}`)),
       waivers: () => this.setup.config.waivers,
       alert: (transitions: Parameters<typeof this.alerts.write>[0]) => this.alerts.write(transitions),

@@ -6,6 +6,7 @@ import { jsonLog, type LogFunction } from '../log.ts'
 import { phaseExecutor } from '../phases.ts'
 import { openStateDirectory } from '../state-directory.ts'
 import { openStore } from '../store/open.ts'
+import { ownTokens } from '../store/tokens.ts'
 import { version } from '../version.ts'
 import type { HostView } from './host.ts'
 
@@ -24,7 +25,7 @@ export function openOneShot(host: HostView, verbose: boolean) {
     store,
     version,
     redactor,
-    execute: phaseExecutor({ state, redactor, log }),
+    execute: phaseExecutor({ state, redactor, log, ownTokens: () => ownTokens(store, Date.now()) }),
     lock: (job) => takeLock(state.lockFile(`job-${job}`)),
     waivers: () => host.config.waivers,
     alert: alerts.write,

@@ -60,6 +60,7 @@ export {
   type CommandResult,
   definePlugin,
   type Log,
+  type OwnToken,
   type PluginSource,
   type PluginSpec,
   type Program,

@@ -8,6 +8,17 @@ export interface Log {
   warn(message: string, fields?: Record<string, Json>): void
 }
 
+/** What is known of an API token of reeve: never the token, nor its hash. Times are UTC milliseconds. */
+export interface OwnToken {
+  id: number
+  name: string
+  scope: string
+  createdAtMs: number
+  /** Null: it does not expire. */
+  expiresAtMs: number | null
+  lastUsedAtMs: number | null
+}
+
 interface RunContext<C> {
   readonly config: C
   /** The job's name. */
@@ -25,6 +36,8 @@ interface RunContext<C> {
   secret(reference: string): string
   /** Keyed identity of a secret value (HMAC-SHA-256 with a key of this host and plugin), 32 hex digits. */
   fingerprint(value: string | Uint8Array): string
+  /** The usable API tokens of reeve, for built-in plugins; external ones are shown none. */
+  readonly ownTokens?: readonly OwnToken[]
   /** Says how far it is; total 0 when unknown. */
   progress(done: number, total: number, label: string): void
 }

@@ -20,6 +20,7 @@ export interface Finding {
   summary: string
   /** What to do, if possible the exact command for this host. */
   remedy?: string | undefined
+  /** `reminder` in it is special: whenever its value changes, alerts tell of the open finding again. */
   evidence?: Record<string, Scalar> | undefined
   /** `apply` can put it right. */
   fixable?: boolean | undefined

@@ -54,7 +54,9 @@ function change(before: KnownFinding | null, now: Finding, mutedNow: boolean): S
   if (before.state === 'resolved') return 'regressed'
   // It became worse, or what kept it quiet (a waiver, a silence) ended: news for whoever was told of it.
   const isGraver = SEVERITIES.indexOf(now.severity) > SEVERITIES.indexOf(before.severity)
-  return isGraver || (before.muted && !mutedNow) ? 'regressed' : null
+  if (isGraver || (before.muted && !mutedNow)) return 'regressed'
+  const reminder = now.evidence?.reminder ?? null
+  return reminder !== null && reminder !== before.reminder ? 'reminded' : null
 }
 
 /** Rules about the jobs themselves, which reeve adds to those of the plugins. */

@@ -201,6 +201,8 @@ export class LocalHostReader implements HostReader {
 
   start(argv: [string, ...string[]], options: StartOptions = {}): RunningProgram {
     return startProgram(this.grants, argv, options)
+  }
+
   async handshake(target: TlsTarget): Promise<TlsHandshake> {
     return (await import('./tls.ts')).shakeHands(this.grants, target)
   }

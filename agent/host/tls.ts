@@ -88,5 +88,7 @@ function reasonOf(error: unknown): string {
   const code = 'code' in error && typeof error.code === 'string' ? error.code : ''
   if (REASONS[code]) return REASONS[code]
   // The text of the TLS library may hold what the server sent.
-  return code.startsWith('ERR_') || /ssl|tls/i.test(code) ? 'it does not speak TLS as it should' : error.message
+  return code.startsWith('ERR_') || /ssl|tls/i.test(code)
+    ? 'it does not speak TLS as it should'
+    : error.message
 }

@@ -7,6 +7,7 @@ import type {
   Inapplicable,
   Json,
   Metric,
+  Scalar,
   Severity,
 } from '../contract/report.ts'
 import type { Store } from './open.ts'
@@ -77,6 +78,8 @@ export interface KnownFinding {
   state: 'open' | 'resolved'
   /** Accepted by a waiver, or silenced: it raised no alert. */
   muted: boolean
+  /** Its evidence `reminder`: when that changes, an open finding is told of again. */
+  reminder: Scalar
 }
 
 export function knownFindings(store: Store, job: string): KnownFinding[] {
@@ -90,18 +93,23 @@ export function knownFindings(store: Store, job: string): KnownFinding[] {
       state: findings.state,
       waived: findings.waived,
       silenced: findings.silenced,
+      evidence: findings.evidence,
     })
     .from(findings)
     .where(eq(findings.job, job))
     .all()
-    .map(({ waived, silenced, ...row }) => ({ ...row, muted: waived !== null || silenced !== null }))
+    .map(({ waived, silenced, evidence, ...row }) => ({
+      ...row,
+      muted: waived !== null || silenced !== null,
+      reminder: evidence.reminder ?? null,
+    }))
 }
 
 export interface SeenRow {
   finding: Finding
   fingerprint: string
   known: KnownFinding | null
-  transition: 'opened' | 'regressed' | null
+  transition: 'opened' | 'regressed' | 'reminded' | null
   waiver: StoredFinding['waived']
   silence: StoredFinding['silenced']
 }
@@ -156,7 +164,7 @@ export function recordFindings(
     const row = known
       ? store.orm
           .update(findings)
-          .set({ ...present, ...(transition && { openedAt: at }) })
+          .set({ ...present, ...(transition === 'regressed' && { openedAt: at }) })
           .where(eq(findings.id, known.id))
           .returning()
           .get()

@@ -89,7 +89,8 @@ export const findings = sqliteTable(
   ],
 )
 
-export const TRANSITIONS = ['opened', 'regressed', 'resolved'] as const
+/** `reminded`: it is still open, and its evidence `reminder` says that it is time to tell of it again. */
+export const TRANSITIONS = ['opened', 'regressed', 'reminded', 'resolved'] as const
 export type TransitionKind = (typeof TRANSITIONS)[number]
 
 export const findingEvents = sqliteTable(

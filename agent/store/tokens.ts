@@ -1,4 +1,5 @@
 import { desc, eq } from 'drizzle-orm'
+import type { OwnToken } from '../contract/plugin.ts'
 import { sha256 } from '../lib/digest.ts'
 import { UserError } from '../lib/errors.ts'
 import type { Store } from './open.ts'
@@ -101,6 +102,20 @@ export function listTokens(store: Store, now: number): Token[] {
     .orderBy(desc(tokens.id))
     .all()
     .map((row) => toToken(row, now))
+}
+
+/** The usable tokens, as a plugin may see them. */
+export function ownTokens(store: Store, now: number): OwnToken[] {
+  return listTokens(store, now)
+    .filter(({ state }) => state === 'active')
+    .map(({ id, name, scope, createdAt, expiresAt, lastUsedAt }) => ({
+      id,
+      name,
+      scope,
+      createdAtMs: createdAt,
+      expiresAtMs: expiresAt,
+      lastUsedAtMs: lastUsedAt,
+    }))
 }
 
 /** Whether anybody could use a token now. */

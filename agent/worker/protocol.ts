@@ -1,5 +1,6 @@
 import { readSync } from 'node:fs'
 import type { Permissions } from '../contract/permissions.ts'
+import type { OwnToken } from '../contract/plugin.ts'
 import type { Json, Report } from '../contract/report.ts'
 
 /** What a worker is told, on its standard input: the jail in the first frame, the work in the second. */
@@ -37,6 +38,8 @@ export interface WorkRequest {
   secrets: Record<string, string>
   /** Hex; for keyed identities. */
   fingerprintKey: string
+  /** The usable API tokens of reeve; none for an external plugin. */
+  ownTokens?: OwnToken[]
   /** For apply: the fixable findings. */
   findings: Report['findings']
   /** For a command: its verb and arguments. */

@@ -80,6 +80,7 @@ async function perform(
     secret: (reference: string) => secretOf(request, reference),
     fingerprint: (value: string | Uint8Array) =>
       hmacSha256(Buffer.from(request.fingerprintKey, 'hex'), value).slice(0, 32),
+    ownTokens: request.ownTokens ?? [],
     progress: throttle((done: number, total: number, label: string) =>
       say({ type: 'progress', done, total, label }),
     ),

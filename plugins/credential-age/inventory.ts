@@ -1,14 +1,30 @@
 import type { Fact, Metric, Scalar } from '../../agent/contract/mod.ts'
 import type { Credential } from './credential.ts'
+import type { User } from './judge/use.ts'
 import type { Sighting } from './ledger.ts'
 import type { Timing } from './timing.ts'
+import { DAY_MS } from './timing.ts'
 import { iso } from './words.ts'
+
+/** One place of a credential with all that this run knows of it: a line of the ledger. */
+export interface Entry {
+  credential: Credential
+  sighting: Sighting | undefined
+  timing: Timing
+  maxAge: number | 'never'
+  /** Units that use it. */
+  users: User[]
+  /** In how many places this very credential is. */
+  places: number
+  /** Who can open its file. */
+  readableBy: string | undefined
+}
 
 /**
  * The ledger's line on one credential. Times are absolute, in ISO 8601 and UTC: an age would make every line
  * a changed one at every run.
  */
-export function toFact(credential: Credential, timing: Timing, sighting: Sighting | undefined): Fact {
+export function toFact({ credential, timing, sighting, maxAge, users, places, readableBy }: Entry): Fact {
   const { declaration, path, label, algorithm, bits, publicFingerprint, encrypted, revoked, superseded } =
     credential
   const { name, owner, service, runbook, kind } = declaration
@@ -22,7 +38,9 @@ export function toFact(credential: Credential, timing: Timing, sighting: Sightin
     label: label || undefined,
     algorithm,
     bits,
+    strength: strengthOf(credential),
     publicFingerprint,
+    protocol: credential.protocol,
     encrypted,
     revoked,
     superseded: superseded || undefined,
@@ -32,6 +50,11 @@ export function toFact(credential: Credential, timing: Timing, sighting: Sightin
     lastChangedAt: isoOrNone(sighting?.changedAtMs),
     dueAt: isoOrNone(timing.dueAtMs),
     expiresAt: isoOrNone(timing.expiresAtMs),
+    maxAgeDays: maxAge === 'never' ? undefined : Math.round(maxAge / DAY_MS),
+    mode: credential.file?.mode.toString(8).padStart(4, '0'),
+    readableBy,
+    usedBy: users.map(describeUser).join('; ').slice(0, 1000) || undefined,
+    places: places > 1 ? places : undefined,
     // Keyed with this host's key: it tells credentials apart and gives no hold to guess them.
     identity: credential.fingerprint,
   }
@@ -41,8 +64,22 @@ export function toFact(credential: Credential, timing: Timing, sighting: Sightin
   return { kind: 'credential', subject: credential.subject, data: Object.fromEntries(known) }
 }
 
+function strengthOf({ weaknesses, placeholder, fingerprint, algorithm }: Credential): string {
+  if (fingerprint === undefined) return 'none'
+  if (placeholder) return 'known to everybody'
+  if (weaknesses.length > 0) return 'weak'
+  return algorithm === 'unknown' ? 'unknown' : 'good'
+}
+
+/** Its start is that of its newest process: a reload of nginx starts workers anew. */
+function describeUser({ unit, newestStartMs }: User): string {
+  return newestStartMs === undefined
+    ? `${unit} (not running)`
+    : `${unit} since ${iso(Math.floor(newestStartMs / 1000) * 1000)}`
+}
+
 /** Absolute times, so that the days left are counted when they are asked for. */
-export function toMetrics({ subject }: Credential, { dueAtMs, expiresAtMs }: Timing): Metric[] {
+export function toMetrics({ credential: { subject }, timing: { dueAtMs, expiresAtMs } }: Entry): Metric[] {
   const metric = (name: string, atMs: number | undefined, help: string): Metric[] =>
     atMs === undefined
       ? []

@@ -3,20 +3,38 @@ import type { Rule } from '../../agent/contract/mod.ts'
 const OWASP_AUTHENTICATION = 'OWASP Top 10 2021 A07'
 const OWASP_CRYPTOGRAPHY = 'OWASP Top 10 2021 A02'
 
-export type RuleId = `credential-${
-  | 'overdue'
-  | 'due-soon'
-  | 'expired'
-  | 'expiring'
-  | 'not-yet-valid'
-  | 'revoked'
-  | 'unrotated'
-  | 'weak'
-  | 'placeholder'
-  | 'readable-by-others'
-  | 'reused'
-  | 'empty'
-  | 'missing'}`
+export type RuleId =
+  | 'certificate-chain-broken'
+  | 'certificate-key-mismatch'
+  | 'certificate-name-mismatch'
+  | 'certificate-not-served'
+  | 'certificate-self-signed'
+  | 'clock-wrong'
+  | `credential-${
+      | 'overdue'
+      | 'due-soon'
+      | 'expired'
+      | 'expiring'
+      | 'not-yet-valid'
+      | 'revoked'
+      | 'unrotated'
+      | 'weak'
+      | 'placeholder'
+      | 'readable-by-others'
+      | 'reused'
+      | 'empty'
+      | 'missing'
+      | 'in-arguments'
+      | 'in-history'
+      | 'in-unit'
+      | 'not-loaded'
+      | 'in-plain'
+      | 'undeclared'
+      | 'rotation-unfinished'
+      | 'rotation-due'
+      | 'rotation-failed'
+      | 'old-accepted'
+      | 'compromised'}`
 
 /** Every rule of this plugin. The severity is the usual one: how near the day is can raise or lower it. */
 export const rules: Record<RuleId, Rule> = {
@@ -61,4 +79,77 @@ export const rules: Record<RuleId, Rule> = {
   },
   'credential-empty': { means: 'A place for a credential has none in it', severity: 'warning' },
   'credential-missing': { means: 'A declared credential is not there', severity: 'warning' },
+  'credential-in-arguments': {
+    means: 'A secret is in the command line of a process, which every user of the host can see',
+    severity: 'critical',
+    references: ['CWE-214'],
+  },
+  'credential-in-history': {
+    means: 'A secret is in the history of a shell',
+    severity: 'critical',
+    references: ['CWE-532'],
+  },
+  'credential-in-unit': {
+    means: 'A secret stands in a systemd unit, whose environment every user can ask for (systemctl show)',
+    severity: 'warning',
+    references: ['CWE-732'],
+  },
+  'credential-in-plain': {
+    means: 'A token stands in plain, or in a form that never matches, where only hashes may stand',
+    severity: 'critical',
+    references: ['CWE-256'],
+  },
+  'credential-not-loaded': {
+    means: 'A service was started before its credential was changed: it still uses the old one',
+    severity: 'warning',
+  },
+  'credential-undeclared': {
+    means: 'A unit reads a file of secrets that no declaration is about',
+    severity: 'info',
+  },
+  'credential-rotation-due': {
+    means: 'A rotation, or the next step of one, is to be done; a job that enforces does it',
+    severity: 'warning',
+  },
+  'credential-rotation-unfinished': {
+    means: 'Old and new have been accepted side by side for long: a rotation was begun and not finished',
+    severity: 'warning',
+  },
+  'credential-rotation-failed': {
+    means: 'A rotation was begun and could not be finished',
+    severity: 'critical',
+  },
+  'credential-old-accepted': {
+    means: 'The old value is still accepted after the rotation',
+    severity: 'critical',
+    references: [OWASP_AUTHENTICATION],
+  },
+  'credential-compromised': {
+    means: 'A credential was declared compromised, and its runbook is not through',
+    severity: 'critical',
+  },
+  'certificate-chain-broken': {
+    means: 'Those who connect cannot follow a certificate to an authority that they know',
+    severity: 'critical',
+  },
+  'certificate-key-mismatch': {
+    means: 'A certificate and the private key beside it do not belong together: the service will not start',
+    severity: 'critical',
+  },
+  'certificate-name-mismatch': {
+    means: 'A certificate is not for a name under which others connect',
+    severity: 'critical',
+  },
+  'certificate-not-served': {
+    means: 'A port serves another certificate than the one in its file: it was renewed and not loaded',
+    severity: 'critical',
+  },
+  'certificate-self-signed': {
+    means: 'A certificate that others are to trust is signed by itself',
+    severity: 'warning',
+  },
+  'clock-wrong': {
+    means: 'The clock of this host cannot be right, so no age and no expiry can be trusted',
+    severity: 'critical',
+  },
 }

@@ -24,3 +24,20 @@ export function printable(text: string): string {
 export function quote(word: string): string {
   return /^[A-Za-z0-9_@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`
 }
+
+export function isIpAddress(name: string): boolean {
+  return /^\d{1,3}(\.\d{1,3}){3}$/.test(name) || name.includes(':')
+}
+
+/**
+ * Whether a text from a file may be shown as a name: words of letters with a short number, or as short as k8s. A
+ * secret that stands where a name should must not be taken for one.
+ */
+export function isPlainName(text: string, maxWords: number): boolean {
+  const words = text.split(/[\s._@/:[\]()-]+/).filter((word) => word !== '')
+  return (
+    words.length > 0 &&
+    words.length <= maxWords &&
+    words.every((word) => /^([A-Za-z]{1,16}\d{0,3}|[A-Za-z0-9]{1,4})$/.test(word))
+  )
+}

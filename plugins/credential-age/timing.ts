@@ -44,7 +44,7 @@ function originOf(credential: Credential, sighting: Sighting | undefined, nowMs:
   if (credential.issuedAtMs !== undefined) return { setAtMs: credential.issuedAtMs, since: 'issued' }
   const seen: Origin = sighting
     ? { setAtMs: sighting.setAtMs, since: sighting.since }
-    : { setAtMs: Math.min(credential.mtimeMs, nowMs), since: 'mtime' }
+    : { setAtMs: Math.min(credential.file?.mtimeMs ?? nowMs, nowMs), since: 'mtime' }
   const declaredAtMs = credential.rotatedAtMs ?? credential.declaration.rotatedAt?.atMs
   if (declaredAtMs === undefined) return seen
   // A date has no hour and no zone: a day is the tolerance.

@@ -3,7 +3,7 @@ import { quote } from './text.ts'
 import { DAY_MS } from './timing.ts'
 
 /** "The variable API_TOKEN in /etc/app/env", to begin a sentence. */
-export function nameOf({ declaration, path, id, label }: Credential): string {
+export function nameOf({ declaration, path, id, label, subject }: Credential): string {
   const name = declaration.name === undefined ? '' : ` (${declaration.name})`
   switch (declaration.kind) {
     case 'env-file':
@@ -12,6 +12,22 @@ export function nameOf({ declaration, path, id, label }: Credential): string {
       return `${id === undefined ? path : `The token ${id} in ${path}`}${name}`
     case 'ssh-key':
       return `The SSH key ${id === undefined ? path : `${label || id} in ${path}`}${name}`
+    case 'settings-file':
+      return `The value ${id} in ${path}${name}`
+    case 'unit-file':
+      return `The variable ${id} in the unit ${path}${name}`
+    case 'login-file':
+      return `The login for ${id} in ${path}${name}`
+    case 'password-file':
+      return `The password of ${id} in ${path}${name}`
+    case 'account-passwords':
+      return `The password of the account ${id}${name}`
+    case 'private-key':
+      return `${id === undefined ? `The private key ${path}` : `The private key in ${id} of ${path}`}${name}`
+    case 'tls-endpoint':
+      return `${id === undefined ? `What ${subject} serves` : `Certificate ${id} that ${subject.replace(/#.*/, '')} serves`}${name}`
+    case 'reeve':
+      return `The API token ${id} of reeve${name}`
     case 'certificate':
       return `${id === undefined ? `The certificate ${path}` : `Certificate ${id} in ${path}`}${name}`
     case 'openpgp-key':
@@ -73,6 +89,29 @@ export function replaceRemedy(credential: Credential): string {
           `put the new public key into ${path} in the place of ${line ? `line ${line}, ` : ''}${publicFingerprint ?? 'the old one'}`,
         )
       }
+      break
+    case 'settings-file':
+    case 'unit-file':
+    case 'login-file':
+      steps.push('Make a new one where it is checked', `set ${id ?? 'it'} to it in ${path}`)
+      break
+    case 'password-file':
+      steps.push(`Set a new one with: htpasswd -B -C 12 ${file} ${quote(id ?? '')}`)
+      break
+    case 'account-passwords':
+      steps.push(`Set a new one with: passwd ${quote(id ?? '')}; or lock it: passwd -l ${quote(id ?? '')}`)
+      break
+    case 'private-key':
+      steps.push(
+        `Make a new one with: openssl genpkey -algorithm ed25519 -out ${quote(`${path}.new`)}`,
+        'have what belongs to it issued for it, then put both in place',
+      )
+      break
+    case 'tls-endpoint':
+      steps.push(`Renew it, and reload what listens on ${path}`)
+      break
+    case 'reeve':
+      steps.push(`reeve token rotate ${quote(id ?? '')}; give the new one to its clients`)
       break
     case 'certificate':
       steps.push(

@@ -1,10 +1,12 @@
-import type { Finding, Scalar, Severity } from '../../../agent/contract/mod.ts'
-import type { Config, Declaration } from '../config.ts'
+import type { Finding, Scalar } from '../../../agent/contract/mod.ts'
+import type { Config } from '../config.ts'
 import type { Credential } from '../credential.ts'
+import type { Declaration } from '../declaration.ts'
 import { type RuleId, rules } from '../rules.ts'
 import { quote } from '../text.ts'
 import { DAY_MS, reminderReached, type Timing } from '../timing.ts'
 import { day, iso, nameOf, replaceRemedy, roughly } from '../words.ts'
+import { judgeCertificate } from './certificate.ts'
 
 /** Everything that is wrong with one credential. Pure. */
 export function judgeCredential(
@@ -24,6 +26,13 @@ export function judgeCredential(
     ...more,
     evidence: { ...evidenceOf(credential.declaration, credential.line), ...more.evidence },
   })
+  if (credential.openToAll) {
+    const more: Partial<Finding> = {
+      severity: 'critical',
+      remedy: `Lock it: passwd -l ${quote(credential.id ?? '')}`,
+    }
+    return [report('credential-empty', 'is empty: anybody can sign in without one', more)]
+  }
   if (credential.fingerprint === undefined) return [report('credential-empty', 'is empty')]
   if (credential.superseded) return []
   if (credential.revoked) return [report('credential-revoked', 'is revoked, but still in place')]
@@ -31,6 +40,19 @@ export function judgeCredential(
   if (credential.placeholder) {
     findings.push(report('credential-placeholder', 'is a sample value that everybody knows'))
   }
+  if (credential.inUnit) {
+    findings.push(
+      report(
+        'credential-in-unit',
+        'stands in the unit itself, which every user can read with systemctl show',
+        {
+          remedy:
+            'Put it into a file of mode 0600, name that with EnvironmentFile= or LoadCredential=, then rotate it',
+        },
+      ),
+    )
+  }
+  findings.push(...judgeForm(credential, report), ...judgeCertificate(credential, report))
   const weaknesses = weaknessesOf(credential)
   if (weaknesses.length > 0) {
     const evidence = { algorithm: credential.algorithm ?? null, bits: credential.bits ?? null }
@@ -49,6 +71,22 @@ export function judgeCredential(
   return findings
 }
 
+/** A line of a file in which only hashes may stand (rstmdb compares them as they are written). */
+function judgeForm({ declaration, form, line }: Credential, report: Reporter): Finding[] {
+  if (declaration.kind !== 'token-file' || declaration.form !== 'sha256') return []
+  if (form === 'plain') {
+    const remedy = `Replace line ${line ?? 0} by the hash of a new token: reeve token hash < FILE; the old one may have been read`
+    return [report('credential-in-plain', 'stands in plain where only its SHA-256 may stand', { remedy })]
+  }
+  if (form !== 'sha256-upper') return []
+  return [
+    report('credential-in-plain', 'is a hash in upper case, which never matches', {
+      severity: 'warning',
+      remedy: `Write line ${line ?? 0} in lower case`,
+    }),
+  ]
+}
+
 type Reporter = (rule: RuleId, summary: string, more?: Partial<Finding>) => Finding
 
 function judgeAge(
@@ -63,7 +101,7 @@ function judgeAge(
   const atLeast = since === 'mtime' ? 'at least ' : ''
   if (nowMs >= dueAtMs) {
     const ages = `is ${atLeast}${roughly(nowMs - setAtMs)} old and was due on ${day(dueAtMs)}`
-    return [report('credential-overdue', ages, { evidence })]
+    return [report('credential-overdue', ages, { evidence: { ...evidence, ...daily(dueAtMs, nowMs) } })]
   }
   const step = reminderReached(dueAtMs, setAtMs, reminders, nowMs)
   if (step === undefined) return []
@@ -75,6 +113,11 @@ function judgeAge(
   ]
 }
 
+/** Once it is due, people are told of it every day. */
+function daily(dueAtMs: number, nowMs: number): Record<'reminder', string> {
+  return { reminder: `day ${Math.floor((nowMs - dueAtMs) / DAY_MS) + 1}` }
+}
+
 function judgeExpiry(
   validFromMs: number | undefined,
   timing: Timing,
@@ -84,7 +127,7 @@ function judgeExpiry(
 ): Finding[] {
   const { expiresAtMs } = timing
   if (expiresAtMs !== undefined && nowMs >= expiresAtMs) {
-    const evidence = { expiresAt: day(expiresAtMs) }
+    const evidence = { expiresAt: day(expiresAtMs), ...daily(expiresAtMs, nowMs) }
     return [report('credential-expired', `expired on ${day(expiresAtMs)}`, { evidence })]
   }
   if (validFromMs !== undefined && nowMs < validFromMs) {
@@ -115,66 +158,6 @@ function weaknessesOf({ declaration, algorithm, bits, brokenSignature, weaknesse
   return all
 }
 
-/** Files with a secret in them that more users can open than the declaration allows; each file once. */
-export function judgeModes(credentials: Credential[]): Finding[] {
-  const files = new Map(credentials.filter(({ confidential }) => confidential).map((one) => [one.path, one]))
-  return [...files.values()].flatMap(({ path, mode, declaration }): Finding[] => {
-    const excess = mode & ~declaration.maxMode & 0o777
-    if (excess === 0) return []
-    const severity: Severity = (mode & 0o006) !== 0 ? 'critical' : 'warning'
-    return [
-      {
-        rule: 'credential-readable-by-others',
-        subject: path,
-        severity,
-        summary: `${path} holds a secret and has mode ${octal(mode)}, wanted at most ${octal(declaration.maxMode)}`,
-        remedy: `chmod ${octal(mode & declaration.maxMode)} ${quote(path)}; and rotate what is in it, since it may have been read`,
-        evidence: { ...evidenceOf(declaration), mode: octal(mode), maxMode: octal(declaration.maxMode) },
-        references: rules['credential-readable-by-others'].references,
-      },
-    ]
-  })
-}
-
-function octal(mode: number): string {
-  return (mode & 0o7777).toString(8).padStart(4, '0')
-}
-
-/** One secret in several files: one finding for each such secret, about the first of its places. */
-export function judgeReuse(credentials: Credential[]): Finding[] {
-  const places = Map.groupBy(
-    credentials.filter(
-      ({ declaration: { kind }, confidential, placeholder, fingerprint }) =>
-        confidential &&
-        !placeholder &&
-        fingerprint !== undefined &&
-        kind !== 'certificate' &&
-        kind !== 'openpgp-key',
-    ),
-    ({ fingerprint }) => fingerprint,
-  )
-  return [...places.values()].flatMap((same): Finding[] => {
-    // Two names in one file, or two paths to one file, are one place to protect.
-    if (new Set(same.map(({ file }) => file)).size < 2) return []
-    const [first, ...others] = same.toSorted((a, b) => (a.subject < b.subject ? -1 : 1))
-    if (!first) return []
-    return [
-      {
-        rule: 'credential-reused',
-        subject: first.subject,
-        severity: rules['credential-reused'].severity,
-        summary: `${nameOf(first)} has the same value as ${others.length === 1 ? others[0]?.subject : `${others.length} other places`}`,
-        remedy: 'Give each place a value of its own',
-        evidence: {
-          ...evidenceOf(first.declaration),
-          places: same.length,
-          others: shorten(others.map(({ subject }) => subject).join(' ')),
-        },
-      },
-    ]
-  })
-}
-
 /** A declared place where nothing is. */
 export function missingFinding(declaration: Declaration, subject: string): Finding {
   return {
@@ -188,12 +171,8 @@ export function missingFinding(declaration: Declaration, subject: string): Findi
   }
 }
 
-function evidenceOf(declaration: Declaration, line?: number): Record<string, Scalar> {
+export function evidenceOf(declaration: Declaration, line?: number): Record<string, Scalar> {
   const { kind, name, owner, service, runbook } = declaration
   const all: [string, Scalar | undefined][] = Object.entries({ kind, name, owner, service, runbook, line })
   return Object.fromEntries(all.flatMap(([key, value]) => (value === undefined ? [] : [[key, value]])))
-}
-
-function shorten(text: string): string {
-  return text.length > 1000 ? `${text.slice(0, 999)}…` : text
 }

@@ -1,7 +1,7 @@
 import { X509Certificate } from 'node:crypto'
-import { type Member, type Parsed, Unreadable } from '../credential.ts'
-import { parsePem } from './parse-pem.ts'
+import { type Member, type Parsed, PasswordProtected, Unreadable } from '../credential.ts'
 import { printable } from '../text.ts'
+import { parsePem } from './parse-pem.ts'
 
 /**
  * X.509 certificates in PEM (one or a chain, with or without a private key beside them) or DER. The first is
@@ -9,6 +9,7 @@ import { printable } from '../text.ts'
  */
 export function parseCertificates(bytes: Uint8Array): Parsed {
   if (bytes.length === 0) throw new Unreadable('it is empty')
+  if (isPkcs12(bytes)) throw new PasswordProtected('it is a PKCS#12 store')
   // The text around the blocks may be in any character set.
   const text = Buffer.from(bytes).toString('latin1')
   if (!text.includes('-----BEGIN ')) return { members: [toMember(bytes, true, {})], problems: [] }
@@ -36,6 +37,18 @@ export function parseCertificates(bytes: Uint8Array): Parsed {
   return { members, problems }
 }
 
+/** A chain as a server sends it. */
+export function parseServedChain(chain: Uint8Array[]): Member[] {
+  return chain.map((der, index) => toMember(der, true, index === 0 ? {} : { id: String(index + 1) }))
+}
+
+/** SEQUENCE { INTEGER 3, … }: the version of a PFX (RFC 7292 4). */
+function isPkcs12(bytes: Uint8Array): boolean {
+  const length = bytes[1] ?? 0
+  const at = length < 0x80 ? 2 : 2 + (length & 0x7f)
+  return bytes[0] === 0x30 && bytes[at] === 2 && bytes[at + 1] === 1 && bytes[at + 2] === 3
+}
+
 function toMember(bytes: Uint8Array, exact: boolean, place: Pick<Member, 'id'>): Member {
   const length = derLength(bytes)
   if (length === undefined) throw new Unreadable('there is no certificate in it; wanted X.509 in PEM or DER')
@@ -51,6 +64,8 @@ function toMember(bytes: Uint8Array, exact: boolean, place: Pick<Member, 'id'>):
   return {
     ...place,
     identity: der,
+    der,
+    ...publicPartOf(certificate),
     confidential: false,
     label: printable(certificate.subject.replaceAll('\n', ', ')),
     publicFingerprint: `serial ${certificate.serialNumber}`,
@@ -66,7 +81,7 @@ function readCertificate(der: Uint8Array): X509Certificate {
   try {
     return new X509Certificate(der)
   } catch {
-    throw new Unreadable('it is no X.509 certificate (a PKCS#12 store? export its certificate as PEM)')
+    throw new Unreadable('it is no X.509 certificate')
   }
 }
 
@@ -87,6 +102,14 @@ function publicKeyOf(certificate: X509Certificate): Pick<Member, 'algorithm' | '
     return { algorithm: asymmetricKeyType ?? 'unknown', ...(bits ? { bits } : {}) }
   } catch {
     return { algorithm: 'unknown' } // a kind of key that the runtime does not know: its strength is not judged
+  }
+}
+
+function publicPartOf(certificate: X509Certificate): Pick<Member, 'publicKey'> {
+  try {
+    return { publicKey: new Uint8Array(certificate.publicKey.export({ type: 'spki', format: 'der' })) }
+  } catch {
+    return {}
   }
 }
 

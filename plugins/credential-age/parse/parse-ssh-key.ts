@@ -1,8 +1,8 @@
 import { createPrivateKey, createPublicKey } from 'node:crypto'
 import { type Member, type Parsed, Unreadable } from '../credential.ts'
+import { decodeLines, printable } from '../text.ts'
 import { type PemBlock, parsePem } from './parse-pem.ts'
 import { isSshKeyType, parsePublicBlob, type SshPublicKey, WireReader, wireString } from './ssh-wire.ts'
-import { decodeLines, printable } from '../text.ts'
 
 /**
  * A private key, a public key or, where `isList`, any number of public keys (authorized_keys): there each

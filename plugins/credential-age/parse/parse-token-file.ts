@@ -1,5 +1,5 @@
 import type { Member, Parsed } from '../credential.ts'
-import { decodeLines } from '../text.ts'
+import { decodeLines, isPlainName } from '../text.ts'
 
 /**
  * Tokens, or their hashes, one per line. Blank lines and lines that start with "#" do not count; a comment
@@ -30,18 +30,9 @@ function describe(comment: string): Pick<Member, 'id' | 'rotatedAtMs'> {
   const rotatedAtMs = date === undefined ? Number.NaN : Date.parse(date)
   const name = comment.replace(date ?? '', '').trim()
   return {
-    ...(isName(name) ? { id: name } : {}),
+    ...(isPlainName(name, 3) ? { id: name } : {}),
     ...(Number.isNaN(rotatedAtMs) ? {} : { rotatedAtMs }),
   }
-}
-
-/**
- * At most three words of letters with a short number, or as short as k8s. A token that was commented out must not be taken for the
- * name of the next one, since names are shown.
- */
-function isName(text: string): boolean {
-  const words = text.split(/[\s._@/:-]+/)
-  return words.length <= 3 && words.every((word) => /^([A-Za-z]{1,16}\d{0,3}|[A-Za-z0-9]{1,4})$/.test(word))
 }
 
 /** A name that stands twice, as it does while an old and a new token overlap, names neither. */

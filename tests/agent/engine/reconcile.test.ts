@@ -23,6 +23,7 @@ function known(subject: string, more: Partial<KnownFinding> = {}): KnownFinding 
     severity: 'warning',
     state: 'open',
     muted: false,
+    reminder: null,
     ...more,
   }
 }
@@ -32,10 +33,19 @@ const transitions: [
   before: Partial<KnownFinding> | null,
   now: Partial<Finding> | null,
   muted: boolean,
-  expected: 'opened' | 'regressed' | 'resolved' | null,
+  expected: 'opened' | 'regressed' | 'reminded' | 'resolved' | null,
 ][] = [
   ['is new', null, {}, false, 'opened'],
   ['is new and waived', null, {}, true, 'opened'],
+  [
+    'is due at the next step',
+    { reminder: '30 days' },
+    { evidence: { reminder: '15 days' } },
+    false,
+    'reminded',
+  ],
+  ['is due at the same step', { reminder: '30 days' }, { evidence: { reminder: '30 days' } }, false, null],
+  ['has no reminder any more', { reminder: '30 days' }, {}, false, null],
   ['is there still', {}, {}, false, null],
   ['is there still and becomes waived', {}, {}, true, null],
   ['is there still and stays waived', { muted: true }, {}, true, null],

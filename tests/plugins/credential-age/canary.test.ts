@@ -55,7 +55,21 @@ function filesBelow(directory: string): string {
     .join('\n')
 }
 
-const KINDS = ['env-file', 'token-file', 'ssh-key', 'certificate', 'openpgp-key'] as const
+const KINDS = [
+  'env-file',
+  'token-file',
+  'settings-file',
+  'unit-file',
+  'login-file',
+  'password-file',
+  'account-passwords',
+  'ssh-key',
+  'certificate',
+  'private-key',
+  'openpgp-key',
+] as const
+/** What else a check looks at is the same for all of these. */
+const elsewhere = { exposure: { commandLines: false, histories: [] }, use: { units: [], processes: false } }
 const letters = 'abcdefghijkmnopqrstuvwxyzABCDEFGHJKLMNPQRSTUVWXYZ23456789'
 const secretText = fc
   .string({ unit: fc.constantFrom(...letters, ...'-_.+/=!*^'), minLength: 16, maxLength: 60 })
@@ -80,6 +94,17 @@ const SHAPES: ((secret: string, other: string) => string)[] = [
   (secret) => `ssh-rsa ${secret} x\n`,
   (secret) => `expiry-time="${secret}" ssh-ed25519 AAAA\n`,
   (secret) => `${secret} ssh-ed25519 AAAA\n`,
+  (secret) => `auth:\n  session_secret: "${secret}"\n`,
+  (secret) => `auth: {session_secret: [${secret}\n`,
+  (secret, other) => `{"token": "${secret}", "${other}": {"password": "${other}"}}`,
+  (secret) => `[web]\nsmtp-password = ${secret}\n`,
+  (secret) => `[Service]\nEnvironment="API_TOKEN=${secret}"\nSetCredential=x:${secret}\n`,
+  (secret) =>
+    `{"auths":{"registry.example.org":{"auth":"${Buffer.from(`u:${secret}`).toString('base64')}"}}}`,
+  (secret) => `https://user:${encodeURIComponent(secret)}@git.example.org\n`,
+  (secret) => `machine example.org login u password ${secret}\n`,
+  (secret, other) => `user:${secret}\n${other}\n`,
+  (secret) => `root:${secret}:20000:0:99999:7:::\n`,
 ]
 
 test('check() shows no byte of a secret: not in report, memory or state, in no usual form', async () => {
@@ -107,7 +132,7 @@ test('check() shows no byte of a secret: not in report, memory or state, in no u
           writeFileSync(path(`f${index}`), text, { mode: 0o644 })
         }
         const run = { stateDir: state, now: NOW, ...(memory === undefined ? {} : { memory }) }
-        const report = await pluginUnderTest(plugin, { credentials }, run).check()
+        const report = await pluginUnderTest(plugin, { ...elsewhere, credentials }, run).check()
         memory = report.memory
         examined += report.coverage?.examined ?? 0
         blind += report.blind?.length ?? 0
@@ -136,7 +161,7 @@ test.each(KINDS)('check() shows no line of a private key that is declared as %s'
       writeFileSync(join(directory.path, `${name}-${variant}`), content)
     }
   }
-  const config = { credentials: [{ kind, path: `${directory.path}/*-*` }] }
+  const config = { ...elsewhere, credentials: [{ kind, path: `${directory.path}/*-*` }] }
   const report = await pluginUnderTest(plugin, config, {
     stateDir: join(directory.path, 'state'),
     now: NOW,

@@ -58,10 +58,53 @@ test('permissions() asks for the declared files and for the names where patterns
   })
   expect(plugin.permissions(config)).toEqual({
     check: {
-      read: ['/etc/app/env', '/home/*/.ssh/authorized_keys'],
-      list: ['/home'],
+      read: [
+        '/etc/app/env',
+        '/home/*/.ssh/authorized_keys',
+        '/root/.*_history',
+        '/home/*/.*_history',
+        '/etc/systemd/system/**/*.{service,conf}',
+        '/usr/lib/systemd/system/*.service',
+        '/usr/local/lib/systemd/system/*.service',
+        '/proc',
+      ],
+      list: [
+        '/home',
+        '/root',
+        '/etc/systemd/system',
+        '/usr/lib/systemd/system',
+        '/usr/local/lib/systemd/system',
+      ],
       capabilities: ['CAP_DAC_READ_SEARCH'],
     },
+  })
+})
+
+test('permissions() asks for ports, programs and passwords only where a declaration needs them', () => {
+  const config = configSchema.parse({
+    exposure: { commandLines: false, histories: [] },
+    use: { units: [], processes: false },
+    credentials: [
+      { kind: 'tls-endpoint', host: 'mail.example.org', port: 465, authority: '/etc/ca.pem' },
+      { kind: 'tls-endpoint', host: '::1', port: 443, certificate: '/etc/tls/own.pem' },
+      {
+        kind: 'certificate',
+        path: '/etc/tls/*/cert.pem',
+        privateKey: 'key.pem',
+        password: 'env:KEY_PASSWORD',
+      },
+    ],
+  })
+  expect(plugin.permissions(config).check).toEqual({
+    read: ['/etc/tls/*/cert.pem', '/etc/tls/*/key.pem', '/etc/ca.pem', '/etc/tls/own.pem'],
+    list: ['/etc/tls'],
+    net: ['mail.example.org:465', '[::1]:443'],
+    run: [
+      ['/usr/bin/openssl', 'pkcs12', '…'],
+      ['/usr/bin/openssl', 'pkey', '…'],
+    ],
+    secrets: ['env:KEY_PASSWORD'],
+    capabilities: ['CAP_DAC_READ_SEARCH'],
   })
 })
 

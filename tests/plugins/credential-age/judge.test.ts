@@ -1,12 +1,8 @@
 import { expect, test } from 'bun:test'
 import { configSchema } from '../../../plugins/credential-age/config.ts'
 import type { Credential } from '../../../plugins/credential-age/credential.ts'
-import {
-  judgeCredential,
-  judgeModes,
-  judgeReuse,
-  missingFinding,
-} from '../../../plugins/credential-age/judge/credential.ts'
+import { judgeCredential, missingFinding } from '../../../plugins/credential-age/judge/credential.ts'
+import { judgeModes, judgeReuse } from '../../../plugins/credential-age/judge/places.ts'
 import type { Sighting } from '../../../plugins/credential-age/ledger.ts'
 import { reminderReached, timingOf } from '../../../plugins/credential-age/timing.ts'
 import { DAY, NOW } from './material.ts'
@@ -23,7 +19,7 @@ function configOf(declaration: Record<string, unknown>, job: Record<string, unkn
 
 function credentialOf(config: ReturnType<typeof configOf>, fields: Partial<Credential> = {}): Credential {
   const [declaration] = config.credentials
-  if (!declaration) throw new Error('no declaration')
+  if (!declaration || !('path' in declaration)) throw new Error('no declaration of a file')
   return {
     subject: `${declaration.path}#TOKEN`,
     id: 'TOKEN',
@@ -33,12 +29,19 @@ function credentialOf(config: ReturnType<typeof configOf>, fields: Partial<Crede
     placeholder: false,
     weaknesses: [],
     confidential: true,
-    mode: 0o600,
-    mtimeMs: ago(1),
-    file: '1:1',
+    file: fileOf(0o600),
     ...fields,
   }
 }
+
+const fileOf = (mode: number, inode = '1:1') => ({
+  mode,
+  uid: 0,
+  gid: 0,
+  mtimeMs: ago(1),
+  ctimeMs: ago(1),
+  inode,
+})
 
 const seen = (setDays: number, more: Partial<Sighting> = {}): Sighting => ({
   firstSeenAtMs: ago(setDays),
@@ -227,26 +230,29 @@ test.each([
   [{ maxMode: '0644' }, 0o644, []],
 ])('judgeModes() of %p with mode %o is %p', (declaration, mode, expected) => {
   const config = configOf({ kind: 'env-file', ...declaration })
-  const findings = judgeModes([credentialOf(config, { mode }), credentialOf(config, { mode, id: 'OTHER' })])
+  const findings = judgeModes([
+    credentialOf(config, { file: fileOf(mode) }),
+    credentialOf(config, { file: fileOf(mode), id: 'OTHER' }),
+  ])
   expect(rulesOf(findings)).toEqual(expected)
 })
 
 test('judgeModes() gives the exact command, quoted for a shell', () => {
   const config = configOf({ kind: 'env-file', path: "/etc/my app's/env" })
-  const [finding] = judgeModes([credentialOf(config, { mode: 0o666 })])
+  const [finding] = judgeModes([credentialOf(config, { file: fileOf(0o666) })])
   expect(finding?.subject).toBe("/etc/my app's/env")
   expect(finding?.remedy).toStartWith("chmod 0640 '/etc/my app'\\''s/env'")
 })
 
 test('judgeModes() is silent about public files', () => {
   const config = configOf({ kind: 'certificate' })
-  expect(judgeModes([credentialOf(config, { mode: 0o644, confidential: false })])).toEqual([])
+  expect(judgeModes([credentialOf(config, { file: fileOf(0o644), confidential: false })])).toEqual([])
 })
 
 test('judgeReuse() reports one secret in several files once', () => {
   const config = configOf({ kind: 'env-file' })
   const place = (subject: string, file: string, more: Partial<Credential> = {}) =>
-    credentialOf(config, { subject, file, ...more })
+    credentialOf(config, { subject, file: fileOf(0o600, file), ...more })
   const findings = judgeReuse([
     place('/b#X', '1:2'),
     place('/a#X', '1:1'),

@@ -80,3 +80,28 @@ export function processorClock(): () => number {
     return (user + system) / 1000
   }
 }
+
+/** A /proc below a directory: the first process, and others with a unit, a start and a command line. */
+export function fakeProcesses(
+  root: string,
+  processes: { pid: number; unit?: string; name?: string; startedAt: Date; words?: string[] }[],
+): void {
+  const bootSeconds = Math.floor(NOW.getTime() / 1000) - 400 * 86_400
+  mkdirSync(join(root, 'proc'), { recursive: true })
+  writeFileSync(join(root, 'proc/stat'), `cpu 1 2 3\nbtime ${bootSeconds}\nprocesses 9\n`)
+  const init: (typeof processes)[number] = {
+    pid: 1,
+    name: 'systemd',
+    startedAt: new Date(bootSeconds * 1000),
+    words: ['/sbin/init'],
+  }
+  for (const { pid, unit, name = 'a (b) c', startedAt, words = [] } of [init, ...processes]) {
+    const directory = join(root, `proc/${pid}`)
+    mkdirSync(directory, { recursive: true })
+    const ticks = Math.round((startedAt.getTime() - bootSeconds * 1000) / 10)
+    const fields = Array.from({ length: 17 }, () => '0').join(' ')
+    writeFileSync(join(directory, 'stat'), `${pid} (${name}) S 1 ${fields} ${ticks} 0 0\n`)
+    writeFileSync(join(directory, 'cgroup'), `0::/system.slice/${unit ?? 'init.scope'}\n`)
+    writeFileSync(join(directory, 'cmdline'), words.map((word) => `${word}\0`).join(''))
+  }
+}

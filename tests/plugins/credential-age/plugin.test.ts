@@ -20,7 +20,7 @@ import type { Report, z } from '../../../agent/contract/mod.ts'
 import type { configSchema } from '../../../plugins/credential-age/config.ts'
 import plugin from '../../../plugins/credential-age/plugin.ts'
 import { pluginUnderTest, temporaryDirectory } from '../../kit/plugin.ts'
-import { certificate, DAY, NOW, processorClock, run, sshKey } from './material.ts'
+import { certificate, DAY, fakeProcesses, NOW, processorClock, run, sshKey } from './material.ts'
 
 const keys = mkdtempSync(join(tmpdir(), 'reeve-keys-'))
 afterAll(() => rmSync(keys, { recursive: true, force: true }))
@@ -36,6 +36,7 @@ function hostWith(credentials: z.input<typeof configSchema>['credentials']) {
   const directory = temporaryDirectory()
   const path = (name: string) => join(directory.path, name)
   mkdirSync(path('etc'))
+  fakeProcesses(directory.path, [])
   const check = (now: Date, memory?: Report['memory']) => {
     const run = { root: directory.path, stateDir: '/state', now, ...(memory === undefined ? {} : { memory }) }
     return pluginUnderTest(plugin, { credentials }, run).check()
