@@ -4,6 +4,7 @@ import {
   globBase,
   type HostReader,
   isGlob,
+  isWithin,
   type Permissions,
 } from '../../agent/contract/mod.ts'
 import type { Config } from './config.ts'
@@ -43,11 +44,12 @@ export function checkPermissions(config: Config): Omit<Permissions, 'write'> {
     ...(use.units.length > 0 ? use.units : []),
     ...(use.processes || exposure.commandLines ? ['/proc'] : []),
   ])
+  const bases = [...new Set([...paths].filter(isGlob).map(globBase))]
   const passwords = files.flatMap((one) => ('password' in one ? (one.password ?? []) : []))
   const opens = files.some(({ kind }) => kind === 'certificate') || passwords.length > 0
   return {
     read: [...paths],
-    list: [...new Set([...paths].filter(isGlob).map(globBase))],
+    list: bases.filter((base) => !bases.some((other) => other !== base && isWithin(other, base))),
     ...(endpoints.length > 0 ? { net: [...new Set(endpoints.map(addressOf))] } : {}),
     ...(opens
       ? {
