@@ -66,5 +66,3 @@ export const rotation = z
     timeout: duration.prefault('60s').describe('For each program. Default 60s'),
   })
   .describe('How it is rotated')
-
-export type Rotation = z.output<typeof rotation>
