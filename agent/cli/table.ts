@@ -24,6 +24,10 @@ export const commands: Catalog = {
     summary: 'Run the jobs of a checklist and judge every item',
     load: async () => (await import('./audit.ts')).audit,
   },
+  report: {
+    summary: 'A report as text, HTML, Markdown, JSON, SARIF, JUnit or OCSF',
+    load: async () => (await import('./report.ts')).report,
+  },
   runs: { summary: 'Runs of the past', load: async () => (await import('./runs.ts')).runs },
   jobs: {
     summary: 'Jobs with their schedule and permissions',
