@@ -49,7 +49,8 @@ export const check: CliCommand = {
   run: (invocation) => runJobs(invocation, (job) => ({ ...job, mode: 'observe' })),
 }
 
-async function runJobs(invocation: Invocation, prepare: (job: Job) => Job): Promise<number> {
+/** Runs the named jobs, each as `prepare` makes it; what it changes runs in this process. */
+export async function runJobs(invocation: Invocation, prepare: (job: Job) => Job): Promise<number> {
   const threshold = thresholdOf(invocation)
   const host = await readHost(invocation)
   const jobs = chosen(invocation, host.jobs)

@@ -24,9 +24,9 @@ export const commands: Catalog = {
     summary: 'Run the jobs of a checklist and judge every item',
     load: async () => (await import('./audit.ts')).audit,
   },
-  report: {
-    summary: 'A report as text, HTML, Markdown, JSON, SARIF, JUnit or OCSF',
-    load: async () => (await import('./report.ts')).report,
+  repair: {
+    summary: 'Put right what a job finds; take a repair back',
+    load: async () => (await import('./repair.ts')).repair,
   },
   runs: { summary: 'Runs of the past', load: async () => (await import('./runs.ts')).runs },
   jobs: {

@@ -27,11 +27,14 @@ export interface FileStat {
   nlink: number
 }
 
-/** lstat in full, for an archive. */
+/** lstat in full. */
 export interface ExactStat extends FileStat {
   mtimeNs: bigint
   /** What it takes on the disk; less than `size` where it has holes or is compressed. */
   storedBytes: number
+  /** When it was made; undefined where the file system does not know. */
+  birthtimeNs?: bigint | undefined
+  ctimeNs?: bigint | undefined
   /** Of a device file; 0 else. */
   deviceMajor: number
   deviceMinor: number

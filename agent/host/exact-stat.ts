@@ -16,6 +16,8 @@ export function toExactStat(stat: BigIntStats): ExactStat {
     nlink: Number(stat.nlink),
     mtimeNs: stat.mtimeNs,
     storedBytes: Number(stat.blocks) * 512,
+    ctimeNs: stat.ctimeNs,
+    birthtimeNs: stat.birthtimeNs,
     // The layout of dev_t, as in gnu_dev_major() and gnu_dev_minor() of sys/sysmacros.h.
     deviceMajor: Number(((stat.rdev >> 8n) & 0xfffn) | ((stat.rdev >> 32n) & 0xfffff000n)),
     deviceMinor: Number((stat.rdev & 0xffn) | ((stat.rdev >> 12n) & 0xffffff00n)),

@@ -1,4 +1,4 @@
-import type { CheckContext, Fact, Metric, Report } from '../../agent/contract/mod.ts'
+import { type CheckContext, type Fact, isWithin, type Metric, type Report } from '../../agent/contract/mod.ts'
 import { checkTree } from './baseline/check-tree.ts'
 import type { Config } from './config.ts'
 import { describeAbsence, describeDeviation, describeDrift, describeLostBaseline } from './describe.ts'
@@ -7,17 +7,24 @@ import { parseMemory, type Remembered, toMemory } from './memory.ts'
 import { checkPolicy, POLICY } from './policy/check-policy.ts'
 import { baselineGoverns, withoutGoverned } from './policy/governance.ts'
 import { resolveRules } from './policy/judge.ts'
+import { RepairHistory } from './repair/history.ts'
+import { findInterrupted } from './repair/interrupted.ts'
 
 /** Judges the host by the policy, then each tree by its baseline. */
 export async function check(context: CheckContext<Config>): Promise<Report> {
-  const { config, host, job } = context
+  const { config, host, job, state, stateDir, now } = context
   const list = new FindingList(config.maxFindings)
   const metrics: Metric[] = []
   const facts: Fact[] = []
+  const history = RepairHistory.read(state, stateDir, now)
+  for (const finding of findInterrupted(host, state, stateDir, now)) list.add('repairs', finding)
   const started = performance.now()
   const coverage = await checkPolicy(context, {
     onDeviation: (entry, wanted, deviations) => {
-      for (const deviation of deviations) list.add(POLICY, describeDeviation(entry, wanted, deviation, host))
+      for (const deviation of deviations) {
+        const finding = describeDeviation(entry, wanted, deviation, host)
+        for (const judged of history.judge(finding, entry)) list.add(POLICY, judged)
+      }
     },
     onAbsence: (rule) => list.add(POLICY, describeAbsence(rule)),
     onBlind: (path, reason) => list.addBlind(POLICY, path, reason),
@@ -36,7 +43,10 @@ export async function check(context: CheckContext<Config>): Promise<Report> {
     const result = await checkTree(context, tree, before.get(tree.path), {
       onDrift: (drift) => {
         const own = withoutGoverned(drift, governs)
-        if (own) list.add(tree.path, describeDrift(own, { tree, job, names: host }))
+        if (!own) return
+        const finding = describeDrift(own, { tree, job, names: host })
+        const judged = own.kind === 'changed' ? history.judge(finding, own.after) : [finding]
+        for (const item of judged) list.add(tree.path, item)
       },
       onBlind: (path, reason) => list.addBlind(tree.path, path, reason),
       onLost: (rule, reason) => list.add(tree.path, describeLostBaseline(rule, tree.path, job, reason)),
@@ -47,5 +57,7 @@ export async function check(context: CheckContext<Config>): Promise<Report> {
     metrics.push(...result.metrics)
     facts.push(...result.facts)
   }
+  const isBlind = list.result().blind.map(({ subject }) => subject)
+  history.save(state, stateDir, (subject) => !isBlind.some((path) => isWithin(path, subject)))
   return { ...list.result(), metrics, facts, coverage, memory: toMemory(after) }
 }

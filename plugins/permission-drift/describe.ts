@@ -9,8 +9,8 @@ import type { BaselineEntry } from './baseline/baseline-format.ts'
 import { type Drift, isPowerful } from './baseline/compare.ts'
 import type { TreeConfig } from './config.ts'
 import { subjectOf } from './finding-list.ts'
-import { repairByBaseline, repairByPolicy, sameAttributes } from './plan-repair.ts'
 import type { Deviation, Rule, Wanted } from './policy/judge.ts'
+import { repairByBaseline, repairByPolicy, sameAttributes } from './repair/plan-repair.ts'
 
 export type Names = Pick<HostReader, 'userName' | 'groupName'>
 

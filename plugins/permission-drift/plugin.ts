@@ -1,10 +1,12 @@
 import { definePlugin } from '../../agent/contract/mod.ts'
-import { apply } from './apply.ts'
 import { accept } from './baseline/command-accept.ts'
 import { show } from './baseline/command-show.ts'
 import { check } from './check.ts'
 import { config } from './config.ts'
 import { permissions } from './permissions.ts'
+import { apply } from './repair/apply.ts'
+import { plan } from './repair/command-plan.ts'
+import { undo } from './repair/command-undo.ts'
 
 export default definePlugin({
   name: 'permission-drift',
@@ -27,11 +29,16 @@ export default definePlugin({
     'baseline-missing': { means: 'A baseline that was there is gone', severity: 'critical' },
     'baseline-tampered': { means: 'A baseline is not the one that reeve wrote', severity: 'critical' },
     'more-findings': { means: 'There are more findings than are listed one by one', severity: 'warning' },
+    'repair-contested': {
+      means: 'A repair did not hold for an hour, and is not repeated',
+      severity: 'critical',
+    },
+    'repair-interrupted': { means: 'A run was cut off while it repaired', severity: 'warning' },
     'repair-refused': { means: 'An entry could not be repaired safely', severity: 'warning' },
   },
   config,
   permissions,
   check,
   apply,
-  commands: { accept, show },
+  commands: { accept, show, plan, undo },
 })

@@ -1,9 +1,7 @@
 import { parse } from 'yaml'
 import { z } from 'zod'
-import { verbName } from '../../agent/cli/verb-name.ts'
 import { PERMISSION_KEYS, type Permissions } from '../../agent/contract/permissions.ts'
 import type { PluginSpec } from '../../agent/contract/plugin.ts'
-import { builtInPlugins } from '../../plugins/index.ts'
 import { describeInput, listSettings, markdownTable, settingsTable } from './settings.ts'
 
 const sampleSchema = z.record(
@@ -76,8 +74,7 @@ function commandSections({ name, commands = {} }: PluginSpec): string[] {
       `\`--${option}${type === 'string' ? ' VALUE' : ''}\``,
       means,
     ])
-    const words = verbName(builtInPlugins, name, verb)
-    const head = `### reeve ${words}\n\n${summary}.\n\n    reeve ${words} ${usage}`
+    const head = `### reeve ${name} ${verb}\n\n${summary}.\n\n    reeve ${name} ${verb} ${usage}`
     return rows.length > 0 ? `${head}\n\n${markdownTable(['Option', 'Meaning'], rows)}` : head
   })
   return sections.length > 0 ? ['## Commands', ...sections] : []

@@ -3,7 +3,14 @@ import { mkdirSync, mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { z } from 'zod'
-import type { Finding, Json, PluginSpec, Report } from '../../agent/contract/mod.ts'
+import type {
+  CommandArgs,
+  CommandResult,
+  Finding,
+  Json,
+  PluginSpec,
+  Report,
+} from '../../agent/contract/mod.ts'
 import { reportSchema } from '../../agent/contract/report-schema.ts'
 import { toGrants } from '../../agent/host/grants.ts'
 import { LocalHostReader } from '../../agent/host/reader.ts'
@@ -83,6 +90,18 @@ export function pluginUnderTest<S extends z.ZodObject>(
       return accept(
         await spec.apply({ ...context(), memory, host, findings: findings.filter((f) => f.fixable) }),
       )
+    },
+    /** A verb of its command line, with exactly the permissions that it declares. */
+    async command(
+      verb: string,
+      args: Partial<CommandArgs> = {},
+      memory = run.memory,
+    ): Promise<CommandResult> {
+      const command = spec.commands?.[verb]
+      if (!command) throw new Error(`plugin ${spec.name} has no command "${verb}"`)
+      const all = { values: {}, positionals: [], ...args }
+      const host = new LocalHostWriter(root, toGrants(command.permissions(parsed, all), run.stateDir, expand))
+      return command.run({ ...context(), memory, host, args: all })
     },
   }
 }

@@ -4,7 +4,6 @@ import { type DestinationConfig, type DirectoryConfig, locationOf } from './conf
 import type { Destination, DestinationReader } from './destination.ts'
 import { DirectoryDestination, DirectoryReader, requireDirectory } from './directory.ts'
 import { MOUNT_TABLE, refuseMount } from './mount.ts'
-import { sshPermissions } from './sftp/ssh.ts'
 
 /** What a destination needs of a run. */
 export interface Surroundings {
@@ -38,14 +37,10 @@ export async function openDestination(
 
 async function openRemote(
   config: Exclude<DestinationConfig, DirectoryConfig>,
-  host: HostReader,
-  { signal }: Surroundings,
-  owner: string,
+  _host: HostReader,
+  _surroundings: Surroundings,
+  _owner: string,
 ): Promise<Destination> {
-  if (config.type === 'sftp') {
-    const { SftpDestination } = await import('./sftp/sftp.ts')
-    return SftpDestination.open(host, config, owner, signal)
-  }
   throw new UserError(`Cannot open "${locationOf(config)}": not yet`)
 }
 
@@ -63,7 +58,7 @@ export function permissionsOf(config: DestinationConfig, access: 'read' | 'write
       ? { read: [config.directory, ...table] }
       : { read: table, write: [config.directory] }
   }
-  return config.type === 'sftp' ? sshPermissions(config) : {}
+  return {}
 }
 
 /** All that any of them lists; a list that would be empty is left out. */

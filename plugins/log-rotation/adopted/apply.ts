@@ -1,10 +1,4 @@
-import {
-  type ApplyContext,
-  type Artifact,
-  describeError,
-  type Finding,
-  printablePath,
-} from '../../../agent/contract/mod.ts'
+import { type ApplyContext, type Finding, printablePath } from '../../../agent/contract/mod.ts'
 import type { Config } from '../config.ts'
 import type { LogSet } from '../logrotate/settings.ts'
 import { compressLog } from '../program/compress-log.ts'
@@ -14,9 +8,7 @@ import { Output } from '../program/output.ts'
 import { removeLog } from '../program/remove-log.ts'
 import type { LogRotation } from '../program/rotate-log.ts'
 import { rotateSet } from '../program/rotate-set.ts'
-import type { Records } from '../records/records.ts'
 import { firstWords, parseComplaints } from './judge.ts'
-import { Proofs } from './prove.ts'
 import { readAdopted } from './read.ts'
 import { type HeldLogs, readHeld, readTimes, writeHeld, writeTimes } from './state.ts'
 
@@ -25,10 +17,7 @@ const REOPEN_GRACE_MS = 5000
 const POLL_MS = 10
 
 /** Rotates what the check found due, by the very program that stands in for logrotate. */
-export async function applyAdopted(
-  ctx: ApplyContext<Config>,
-  records: Records,
-): Promise<{ findings: Finding[]; artifacts: Artifact[] }> {
+export function applyAdopted(ctx: ApplyContext<Config>): Finding[] {
   const wanted = new Set(
     ctx.findings
       .filter(({ rule, evidence }) => rule === 'rotation-due' && evidence?.by === 'logrotate')
@@ -39,9 +28,9 @@ export async function applyAdopted(
       .filter(({ rule, evidence }) => rule === 'writer-not-reopened' && evidence?.by === 'logrotate')
       .map(({ subject }) => subject),
   )
-  if (wanted.size + released.size === 0) return { findings: [], artifacts: [] }
+  if (wanted.size + released.size === 0) return []
   becomeRoot()
-  return new Adoption(ctx, wanted, new Proofs(ctx, records)).run(released)
+  return new Adoption(ctx, wanted).run(released)
 }
 
 class Adoption {
@@ -52,19 +41,18 @@ class Adoption {
   constructor(
     readonly ctx: ApplyContext<Config>,
     readonly wanted: ReadonlySet<string>,
-    readonly proofs: Proofs,
   ) {
     const { state, stateDir, host, config } = ctx
     this.times = readTimes(state, stateDir, host, config.logrotateState).times
     this.held = readHeld(state, stateDir)
   }
 
-  async run(released: ReadonlySet<string>) {
+  run(released: ReadonlySet<string>): Finding[] {
     const { host, config, state, stateDir, now, signal } = this.ctx
     const { sets } = readAdopted(host, config, false)
     const known = new Set(sets.flatMap(({ files }) => files))
     for (const set of sets) {
-      for (const log of set.files) if (released.has(log)) await this.finishHeld(set, log)
+      for (const log of set.files) if (released.has(log)) this.compressHeld(set, log)
     }
     const due = sets.filter(({ files }) => files.some((file) => this.wanted.has(file)))
     for (const [index, set] of due.entries()) {
@@ -73,12 +61,8 @@ class Adoption {
       this.rotate(set)
       // Set by set: what a crash cuts off must not make those before it due once more.
       writeTimes(state, stateDir, this.times, known, now)
-      await this.proofs.settle()
     }
-    return {
-      findings: [...this.findings, ...this.proofs.findings],
-      artifacts: this.proofs.artifacts,
-    }
+    return this.findings
   }
 
   rotate(set: LogSet): void {
@@ -86,7 +70,7 @@ class Adoption {
     const listener: Listener = {
       onVerdict: () => {},
       holds: (log) => !this.wanted.has(log) || Object.hasOwn(this.held, log),
-      onRotated: (rotation) => this.proofs.note(rotation, this.hold(rotation)),
+      onRotated: (rotation) => this.hold(rotation),
       mayCompress: ({ path }) => !Object.hasOwn(this.held, path),
       onFinished: ({ path }) => this.ctx.log.info('rotated a log', { log: path, by: 'logrotate' }),
     }
@@ -96,10 +80,10 @@ class Adoption {
     this.complain(set, shown)
   }
 
-  /** Waits for the writers of a log that was renamed. Whether they have let go; null where that is not known. */
-  hold({ path, set, names }: LogRotation): boolean | null {
+  /** Waits for the writers of a log that was renamed; what is not let go is kept as it is. */
+  hold({ path, set, names }: LogRotation): void {
     const { keep, scripts } = set.settings
-    if (keep !== 'rename') return null
+    if (keep !== 'rename') return
     const wasTold = scripts.postrotate !== undefined || scripts.lastaction !== undefined
     const end = performance.now() + (wasTold ? REOPEN_GRACE_MS : 0)
     while (this.isOpen(names.final)) {
@@ -109,10 +93,8 @@ class Adoption {
       }
       this.held[path] = { path: names.final, sinceMs: this.ctx.now.getTime() }
       this.saveHeld()
-      return false
+      return
     }
-    if (!this.ctx.host.stat(names.final)) return null
-    return this.ctx.host.isOpenForWriting(names.final) === undefined ? null : true
   }
 
   /** Whether any process has it open for writing; where the kernel does not tell, a recent write does. */
@@ -123,24 +105,19 @@ class Adoption {
     return host.isOpenForWriting(path) ?? Date.now() - stat.mtimeMs < REOPEN_GRACE_MS
   }
 
-  /** Does for a rotated log what had to wait for its writer, where that has let go of it. */
-  async finishHeld(set: LogSet, log: string): Promise<void> {
-    const held = this.held[log]
-    if (held === undefined || this.isOpen(held.path)) return
+  compressHeld(set: LogSet, log: string): void {
+    const path = this.held[log]?.path
+    if (path === undefined || this.isOpen(path)) return
     const shown: string[] = []
     const output = new Output(false, (text) => shown.push(text), true)
     const { compress, delayCompress } = set.settings
-    try {
-      if (this.ctx.host.stat(held.path)) {
-        const digest = this.proofs.hash(held.path)
-        if (compress && !delayCompress) {
-          compressLog(held.path, set.settings, this.ctx.now, output)
-          removeLog(held.path, set, output)
-        }
-        await this.proofs.proveReleased(set, log, digest, held.sinceMs)
+    if (this.ctx.host.stat(path) && compress && !delayCompress) {
+      try {
+        compressLog(path, set.settings, this.ctx.now, output)
+        removeLog(path, set, output)
+      } catch (error) {
+        shown.push(`error: ${error instanceof Error ? error.message : String(error)}`)
       }
-    } catch (error) {
-      shown.push(`error: ${describeError(error)}`)
     }
     this.complain(set, shown)
     if (shown.length > 0) return

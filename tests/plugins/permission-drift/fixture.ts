@@ -1,6 +1,6 @@
 import { mkdirSync, writeFileSync } from 'node:fs'
 import { dirname } from 'node:path'
-import type { Finding, Json, Report, z } from '../../../agent/contract/mod.ts'
+import type { CommandArgs, CommandResult, Finding, Json, Report, z } from '../../../agent/contract/mod.ts'
 import { toSystemPath } from '../../../agent/host/names.ts'
 import drift from '../../../plugins/permission-drift/plugin.ts'
 import { pluginUnderTest, temporaryDirectory } from '../../kit/plugin.ts'
@@ -19,12 +19,17 @@ export function hostFixture() {
   make('/etc/passwd', 0o644, 'root:x:0:0::/root:/bin/sh\nana:x:1000:1000::/home/ana:/bin/sh\n')
   make('/etc/group', 0o644, 'root:x:0:\nana:x:1000:\nshadow:x:42:\n')
   mkdirSync(`${root}/state`)
-  const on = (config: ConfigInput) =>
-    pluginUnderTest(drift, config, { root, stateDir: '/state', now: new Date('2027-01-02T03:04:05.678Z') })
+  let now = new Date('2027-01-02T03:04:05.678Z')
+  const on = (config: ConfigInput) => pluginUnderTest(drift, config, { root, stateDir: '/state', now })
   return {
     root,
     make,
     memory: () => memory,
+    /** Lets the clock of the runs go on. */
+    wait: (ms: number) => {
+      now = new Date(now.getTime() + ms)
+    },
+    now: () => now,
     remember: (value: Json | undefined) => {
       memory = value
     },
@@ -36,6 +41,9 @@ export function hostFixture() {
     },
     async apply(config: ConfigInput, findings: Finding[]): Promise<Report> {
       return on(config).apply(findings, memory)
+    },
+    command(config: ConfigInput, verb: string, args: Partial<CommandArgs> = {}): Promise<CommandResult> {
+      return on(config).command(verb, args, memory)
     },
     [Symbol.dispose]: () => directory[Symbol.dispose](),
   }

@@ -1,5 +1,5 @@
-import type { Entry } from '../../agent/contract/mod.ts'
-import type { Wanted } from './policy/judge.ts'
+import type { Entry } from '../../../agent/contract/mod.ts'
+import type { Wanted } from '../policy/judge.ts'
 
 export interface Attributes {
   mode: number

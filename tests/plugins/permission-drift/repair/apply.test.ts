@@ -13,10 +13,10 @@ import {
   symlinkSync,
   writeFileSync,
 } from 'node:fs'
-import type { Finding } from '../../../agent/contract/mod.ts'
-import { toSystemPath } from '../../../agent/host/names.ts'
-import { isRoot } from '../../kit/ordinary-user.ts'
-import { type ConfigInput, hostFixture, tellAll } from './fixture.ts'
+import type { Finding } from '../../../../agent/contract/mod.ts'
+import { toSystemPath } from '../../../../agent/host/names.ts'
+import { isRoot } from '../../../kit/ordinary-user.ts'
+import { type ConfigInput, hostFixture, tellAll } from '../fixture.ts'
 
 const ANA = 1000
 
@@ -227,10 +227,13 @@ describe('apply() by the policy', () => {
     }
     writeFileSync(`${host.root}/state/other`, '')
     await host.apply(config, (await host.check(config)).findings)
-    const names = readdirSync(`${host.root}/state`).sort()
-    expect(names).toHaveLength(201)
-    expect(names.at(-1)).toBe('repair-2027-01-02T03-04-05.678Z.jsonl')
+    const names = readdirSync(`${host.root}/state`)
+    const journals = names.filter((name) => name.endsWith('.jsonl')).sort()
+    expect(journals).toHaveLength(200)
+    expect(journals.at(-1)).toBe('repair-2027-01-02T03-04-05.678Z.jsonl')
     expect(names).toContain('other')
+    // How it ended goes with each; those that cannot be read have no end.
+    expect(names.filter((name) => name.endsWith('.outcome.json'))).toHaveLength(1)
   })
 })
 

@@ -1,12 +1,12 @@
 import { describe, expect, test } from 'bun:test'
 import fc from 'fast-check'
+import type { Wanted } from '../../../../plugins/permission-drift/policy/judge.ts'
 import {
   type Attributes,
   planRepair,
   repairByBaseline,
   repairByPolicy,
-} from '../../../plugins/permission-drift/plan-repair.ts'
-import type { Wanted } from '../../../plugins/permission-drift/policy/judge.ts'
+} from '../../../../plugins/permission-drift/repair/plan-repair.ts'
 
 const nothing: Wanted = {
   types: undefined,
