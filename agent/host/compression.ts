@@ -7,7 +7,10 @@ export interface CompressionTask {
   source: number
   /** A new, empty file. */
   target: number
-  how: { format: 'gzip'; level: number } | { format: 'zstd' } | { program: string; args: string[] }
+  how:
+    | { format: 'gzip'; level: number }
+    | { format: 'zstd' }
+    | { program: string; args: string[]; env?: Record<string, string> }
   /** Read the archive again, compare it with what was read from the source, and say the digests of both. */
   prove: boolean
 }
@@ -21,7 +24,7 @@ export interface Digest {
 export interface CompressionResult {
   read: Digest
   written: Digest
-  /** What a program said. */
+  /** What a program said, or why it could not be started. */
   stderr: string
   /** Of a program that failed; undefined when it ended well. */
   failure?: 'not-started' | 'failed'
@@ -37,7 +40,7 @@ const COLLECT_BYTES = 8 * 1_048_576
 /** Compresses all of a file, also what is appended meanwhile, and has the archive on the disk. */
 export function compressFile(task: CompressionTask, isCancelled: () => boolean): CompressionResult {
   const { source, target, how, prove } = task
-  if ('program' in how) return compressByProgram(task, how.program, how.args)
+  if ('program' in how) return compressByProgram(task, how)
   const codec = how.format === 'zstd' ? zstd : gzip(how.level)
   const [content, file] = [hasher(prove), hasher(prove)]
   const lengths: number[] = []
@@ -114,17 +117,27 @@ function compareArchive(
 
 const damaged = () => new Error('the archive does not hold what was read from the log')
 
-function compressByProgram({ source, target }: CompressionTask, program: string, args: string[]) {
-  const result = spawnSync(program, args, { stdio: [source, target, 'pipe'] })
+function compressByProgram(
+  { source, target }: CompressionTask,
+  { program, args, env }: { program: string; args: string[]; env?: Record<string, string> },
+) {
+  const result = spawnSync(program, args, { stdio: [source, target, 'pipe'], ...(env && { env }) })
   const digests = {
     read: { bytes: fstatSync(source).size, sha256: '' },
     written: { bytes: fstatSync(target).size, sha256: '' },
-    stderr: result.stderr?.toString() ?? '',
+    stderr: result.error ? reasonOf(result.error) : (result.stderr?.toString() ?? ''),
   }
   if (result.error) return { ...digests, failure: 'not-started' as const }
   if (result.status !== 0) return { ...digests, failure: 'failed' as const }
   fsyncSync(target)
   return digests
+}
+
+/** "No such file or directory" */
+function reasonOf(error: Error): string {
+  if (!('code' in error)) return error.message
+  if (error.code === 'ENOENT') return 'No such file or directory'
+  return error.code === 'EACCES' ? 'Permission denied' : String(error.code)
 }
 
 /** Reads until the buffer is full or the file ends; returns the bytes read. */

@@ -4,11 +4,12 @@ import { existsSync } from 'node:fs'
 // The few system calls that the runtime does not offer. `syscall` and `prctl` are variadic in C; on x86-64
 // and arm64 Linux integer arguments of variadic functions go into the same registers, so fixed ones do.
 
-const library = ['libc.so.6', '/lib/ld-musl-x86_64.so.1', '/lib/ld-musl-aarch64.so.1'].find(
+/** The C library of this machine, for dlopen. */
+export const C_LIBRARY = ['libc.so.6', '/lib/ld-musl-x86_64.so.1', '/lib/ld-musl-aarch64.so.1'].find(
   (name) => !name.startsWith('/') || existsSync(name),
 ) as string
 
-const libc = dlopen(library, {
+const libc = dlopen(C_LIBRARY, {
   syscall: { args: ['i64', 'i64', 'i64', 'i64', 'i64', 'i64', 'i64'], returns: 'i64' },
   prctl: { args: ['i64', 'i64', 'i64', 'i64', 'i64'], returns: 'i64' },
   __errno_location: { args: [], returns: 'ptr' },

@@ -1,13 +1,15 @@
 import { type ApplyContext, type Finding, printablePath } from '../../../agent/contract/mod.ts'
 import type { Config } from '../config.ts'
 import type { LogSet } from '../logrotate/settings.ts'
+import { attributesOf } from '../program/attributes.ts'
 import { compressLog } from '../program/compress-log.ts'
+import { Files } from '../program/files.ts'
 import { becomeRoot } from '../program/identity.ts'
 import type { Listener } from '../program/listener.ts'
 import { Output } from '../program/output.ts'
-import { removeLog } from '../program/remove-log.ts'
-import type { LogRotation } from '../program/rotate-log.ts'
 import { rotateSet } from '../program/rotate-set.ts'
+import type { LogRotation } from '../program/rotation.ts'
+import { worksOnHandles } from '../program/works-on-handles.ts'
 import { firstWords, parseComplaints } from './judge.ts'
 import { readAdopted } from './read.ts'
 import { type HeldLogs, readHeld, readTimes, writeHeld, writeTimes } from './state.ts'
@@ -82,8 +84,8 @@ class Adoption {
 
   /** Waits for the writers of a log that was renamed; what is not let go is kept as it is. */
   hold({ path, set, names }: LogRotation): void {
-    const { keep, scripts } = set.settings
-    if (keep !== 'rename') return
+    const { copy, copyTruncate, renameCopy, scripts } = set.settings
+    if (copy || copyTruncate || renameCopy) return
     const wasTold = scripts.postrotate !== undefined || scripts.lastaction !== undefined
     const end = performance.now() + (wasTold ? REOPEN_GRACE_MS : 0)
     while (this.isOpen(names.final)) {
@@ -113,8 +115,9 @@ class Adoption {
     const { compress, delayCompress } = set.settings
     if (this.ctx.host.stat(path) && compress && !delayCompress) {
       try {
-        compressLog(path, set.settings, this.ctx.now, output)
-        removeLog(path, set, output)
+        using files = new Files(worksOnHandles(set.settings.su))
+        const compressing = { set, files, output, now: this.ctx.now, dryRun: false }
+        compressLog(path, attributesOf(files.target(path)), compressing)
       } catch (error) {
         shown.push(`error: ${error instanceof Error ? error.message : String(error)}`)
       }

@@ -1,10 +1,10 @@
 import { type Blind, type Finding, globBase, type HostReader, isWithin } from '../../../agent/contract/mod.ts'
 import type { Config } from '../config.ts'
-import { splitWords } from '../logrotate/scanner.ts'
 import type { LogSet } from '../logrotate/settings.ts'
+import { splitWords } from '../logrotate/words.ts'
 import { Output } from '../program/output.ts'
-import { oldDirectoryOf } from '../program/paths.ts'
 import { readConfigurations } from '../program/read-configuration.ts'
+import { directoryOf as oldDirectoryOf } from '../program/rotation-names.ts'
 import { judgeComplaints, parseComplaints } from './judge.ts'
 
 /** The blocks of the adopted files, with the logs that this job may touch. */
@@ -36,7 +36,7 @@ export function readAdopted(host: HostReader, config: Config, dryRun: boolean): 
     set.files = set.files.filter((file) => {
       if (!isOpen(file)) return false
       const target = set.settings.oldDirectory
-      const directory = target === undefined ? undefined : oldDirectoryOf(file, target)
+      const directory = target === undefined ? undefined : oldDirectoryOf(file, set.settings)
       if (directory === undefined || isOpen(directory)) return true
       blind.push(closedTo(file, directory, config))
       return false
@@ -47,7 +47,7 @@ export function readAdopted(host: HostReader, config: Config, dryRun: boolean): 
 
 /** The words in front of a block. */
 export function patternsOf(set: LogSet): string[] {
-  return splitWords(set.pattern.replace(/^[ \t]*#.*$/gm, '')) ?? []
+  return splitWords(set.pattern) ?? []
 }
 
 function directoryOf(pattern: string): string {

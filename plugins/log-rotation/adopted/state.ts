@@ -40,8 +40,8 @@ export function readTimes(
   const text = imported
     ? host.readText(systemState, { maxBytes: MAX_BYTES, follow: true })
     : state.readText(own, { maxBytes: MAX_BYTES })
-  const { entries, problems } = parseState(text, imported ? systemState : own)
-  return { times: entries, problems, imported }
+  const { entries, problem } = parseState(text, imported ? systemState : own)
+  return { times: entries, problems: problem === undefined ? [] : [problem], imported }
 }
 
 const YEAR_MS = 365 * 86_400_000

@@ -1,71 +1,62 @@
 /** The date part of a rotated log's name, and how to know one again. */
 export interface DateExtension {
   text: string
-  /** Matches a date part; its groups are the fields in `fields`. */
-  source: string
-  fields: string[]
+  /** A shell pattern that matches a date part. */
+  pattern: string
+  /** The format as strftime gets it: an unknown specifier stands there as a percent sign of its own. */
+  format: string
 }
 
-const DIGITS: Record<string, string> = {
-  Y: '[0-9]{4}',
-  G: '[0-9]{4}',
-  m: '[0-9]{2}',
-  d: '[0-9]{2}',
-  H: '[0-9]{2}',
-  M: '[0-9]{2}',
-  S: '[0-9]{2}',
-  V: '[0-9]{2}',
-  U: '[0-9]{2}',
-  W: '[0-9]{2}',
-  y: '[0-9]{2}',
-  g: '[0-9]{2}',
-  j: '[0-9]{3}',
-  u: '[0-9]',
-  w: '[0-9]',
-  s: '[0-9]{10,}',
-  z: '[-+][0-9]{4}',
+/** Digits that a specifier is replaced by. */
+const DIGITS: Record<string, number> = {
+  Y: 4,
+  G: 4,
+  m: 2,
+  d: 2,
+  H: 2,
+  M: 2,
+  S: 2,
+  V: 2,
+  U: 2,
+  W: 2,
+  y: 2,
+  g: 2,
+  j: 3,
+  u: 1,
+  w: 1,
+  s: 10,
 }
+const [MAX_PATTERN, MAX_TEXT] = [127, 63]
+const DIGIT = '[0-9]'
 
-/** Fills a `dateformat`. What is no known specifier stays as it is. */
-export function dateExtension(format: string, at: Date): DateExtension {
-  let [text, source] = ['', '']
-  const fields: string[] = []
-  for (let index = 0; index < format.length; index++) {
-    const character = format[index] ?? ''
-    const name = format[index + 1] ?? ''
-    const digits = character === '%' ? DIGITS[name] : undefined
-    if (digits) {
+/** Fills a `dateformat`. Throws with logrotate's complaint when it, or what comes of it, is too long. */
+export function dateExtension(dateFormat: string, at: Date): DateExtension {
+  let [pattern, format, text] = ['', '', '']
+  const tooLong = () => new Error(`Date format ${dateFormat} is too long`)
+  const given = dateFormat.replace(/^ +/, '')
+  for (let index = 0; index < given.length; index++) {
+    if (pattern.length >= MAX_PATTERN || format.length >= MAX_PATTERN - 1) throw tooLong()
+    const character = given[index] ?? ''
+    const name = given[index + 1] ?? ''
+    const digits = name === 'z' ? `[-+]${DIGIT.repeat(4)}` : DIGIT.repeat(DIGITS[name] ?? 0)
+    if (character === '%' && digits !== '') {
+      pattern += digits
+      if (pattern.length >= MAX_PATTERN) throw tooLong()
+      format += `%${name}`
       text += field(name, at)
-      source += `(${digits})`
-      fields.push(name)
       index++
     } else {
+      pattern += character
+      format += character === '%' ? '%%' : character
       text += character
-      source += character.replace(/[.*+?^${}()|[\]\\]/g, '\\$&')
     }
   }
-  return { text, source, fields }
-}
-
-/** Sorts names by the dates in them, oldest first, whatever the order of the fields; equal dates by name. */
-export function sortByDate(names: string[], extension: DateExtension): string[] {
-  const matcher = new RegExp(extension.source, 'g')
-  const key = (name: string) => {
-    const match = [...name.matchAll(matcher)].at(-1)
-    const value = (field: string) => match?.[extension.fields.indexOf(field) + 1] ?? ''
-    const has = (field: string) => extension.fields.includes(field)
-    return ['s', 'Y', 'G', 'y', 'g', 'm', 'V', 'U', 'W', 'j', 'd', 'u', 'w', 'H', 'M', 'S', 'z']
-      .filter(has)
-      .map(value)
-      .join('')
+  if (text === '' || Buffer.byteLength(text) > MAX_TEXT) {
+    throw new Error(`failed to apply date format '${format}'`)
   }
-  return names
-    .map((name) => ({ name, key: key(name) }))
-    .sort((a, b) => compare(a.key, b.key) || compare(a.name, b.name))
-    .map(({ name }) => name)
+  return { text, pattern, format }
 }
 
-const compare = (a: string, b: string) => (a < b ? -1 : a > b ? 1 : 0)
 const padded = (value: number, width = 2) => String(value).padStart(width, '0')
 
 function field(name: string, at: Date): string {

@@ -1,11 +1,13 @@
 import type { Settings } from './settings.ts'
 
-const DAY_MS = 86_400_000
+const [HOUR_MS, DAY_SECONDS] = [3_600_000, 86_400]
 
 export interface Decision {
   rotate: boolean
-  /** Why not, in logrotate's words. */
-  reason?: string
+  /** Why not, in logrotate's words; more than one thing may speak against it. */
+  reasons: string[]
+  /** The last rotation lies in the future, so that nothing but rotating mends it. */
+  isFromFuture: boolean
 }
 
 /** Whether a log is to be rotated now. Pure; local time, as logrotate does. */
@@ -16,79 +18,88 @@ export function decide(
   now: Date,
   forced: boolean,
 ): Decision {
-  const decision = forced ? { rotate: true } : decideByCriterion(settings, log, rotatedAt, now)
-  if (!settings.ifEmpty && log.sizeBytes === 0) return { rotate: false, reason: 'log is empty' }
+  const decision: Decision = { rotate: forced, reasons: [], isFromFuture: false }
+  if (!forced) decideByCriterion(decision, settings, log, rotatedAt, now)
+  if (decision.rotate && !settings.ifEmpty && log.sizeBytes === 0) {
+    return { ...decision, rotate: false, reasons: [...decision.reasons, 'log is empty'] }
+  }
   return decision
 }
 
 function decideByCriterion(
+  decision: Decision,
   settings: Settings,
   log: { sizeBytes: number; modifiedAt: Date },
   rotatedAt: Date,
   now: Date,
-): Decision {
+): void {
   const { criterion, minSizeBytes, maxSizeBytes, minAgeDays } = settings
-  if (maxSizeBytes > 0 && log.sizeBytes > maxSizeBytes) return { rotate: true }
-  if (criterion.kind === 'size') {
-    if (log.sizeBytes >= criterion.bytes) return { rotate: true }
-    return { rotate: false, reason: "log size is below the 'size' threshold" }
+  const refuse = (reason: string) => {
+    decision.rotate = false
+    decision.reasons.push(reason)
   }
-  if (rotatedAt.getTime() - now.getTime() > 25 * 3_600_000) return { rotate: true }
-  const late = isLate(criterion, rotatedAt, now)
-  if (!late.rotate) return late
-  if (minSizeBytes > 0 && log.sizeBytes < minSizeBytes) {
-    return {
-      rotate: false,
-      reason: "'minsize' directive is used and the log size is smaller than the minsize value",
+  if (maxSizeBytes > 0 && log.sizeBytes > maxSizeBytes) {
+    decision.rotate = true
+  } else if (criterion.kind === 'size') {
+    decision.rotate = log.sizeBytes >= criterion.bytes
+    if (!decision.rotate) refuse("log size is below the 'size' threshold")
+  } else if (rotatedAt.getTime() - now.getTime() > 25 * HOUR_MS) {
+    // 25 hours leave room for summer time and for travel.
+    decision.rotate = true
+    decision.isFromFuture = true
+  } else if (criterion.kind !== 'minutes' && isSameHour(rotatedAt, now)) {
+    refuse('log has already been rotated')
+  } else {
+    decision.rotate = isLate(criterion, rotatedAt, now)
+    if (!decision.rotate) {
+      const period = criterion.kind === 'minutes' ? `${criterion.count} minutes` : PERIODS[criterion.kind]
+      refuse(`log has been rotated at ${formatMinute(rotatedAt)}, which is less than ${period} ago`)
+    }
+    if (minSizeBytes > 0 && log.sizeBytes < minSizeBytes) {
+      refuse("'minsize' directive is used and the log size is smaller than the minsize value")
+    }
+    const ageSeconds = seconds(now) - seconds(log.modifiedAt)
+    if (minAgeDays > 0 && minAgeDays * DAY_SECONDS >= ageSeconds) {
+      refuse("'minage' directive is used and the log age is smaller than the minage days")
     }
   }
-  if (minAgeDays > 0 && now.getTime() - log.modifiedAt.getTime() <= minAgeDays * DAY_MS) {
-    return {
-      rotate: false,
-      reason: "'minage' directive is used and the log age is smaller than the minage days",
-    }
-  }
-  return { rotate: true }
 }
+
+const PERIODS = { hourly: 'an hour', daily: 'a day', weekly: 'a week', monthly: 'a month', yearly: 'a year' }
+
+const seconds = (date: Date) => Math.floor(date.getTime() / 1000)
+const isSameYear = (a: Date, b: Date) => a.getFullYear() === b.getFullYear()
+const isSameMonth = (a: Date, b: Date) => isSameYear(a, b) && a.getMonth() === b.getMonth()
+const isSameDay = (a: Date, b: Date) => isSameMonth(a, b) && a.getDate() === b.getDate()
+const isSameHour = (a: Date, b: Date) => isSameDay(a, b) && a.getHours() === b.getHours()
 
 function isLate(
   criterion: Exclude<Settings['criterion'], { kind: 'size' }>,
   rotatedAt: Date,
   now: Date,
-): Decision {
-  const sameYear = rotatedAt.getFullYear() === now.getFullYear()
-  const sameMonth = sameYear && rotatedAt.getMonth() === now.getMonth()
-  const days = calendarDays(now) - calendarDays(rotatedAt)
+): boolean {
   switch (criterion.kind) {
     case 'yearly':
-      return sameYear ? notYet(rotatedAt, 'a year') : { rotate: true }
+      return !isSameYear(rotatedAt, now)
     case 'monthly':
-      return sameMonth ? notYet(rotatedAt, 'a month') : { rotate: true }
+      return !isSameMonth(rotatedAt, now)
     case 'weekly': {
-      const due = days >= 7 || (days > 0 && criterion.weekday < 7 && now.getDay() === criterion.weekday)
-      return due ? { rotate: true } : notYet(rotatedAt, 'a week')
+      const days = daysBetween(rotatedAt, now)
+      return days >= 7 || (days >= 1 && now.getDay() === criterion.weekday)
     }
     case 'daily':
-      return days !== 0 ? { rotate: true } : notYet(rotatedAt, 'a day')
+      return !isSameDay(rotatedAt, now)
     case 'hourly':
-      if (days !== 0 || rotatedAt.getHours() !== now.getHours()) return { rotate: true }
-      return { rotate: false, reason: 'log has already been rotated' }
+      return !isSameHour(rotatedAt, now)
     case 'minutes':
-      if (now.getTime() - rotatedAt.getTime() >= criterion.count * 60_000) return { rotate: true }
-      return { rotate: false, reason: 'log has already been rotated' }
+      return seconds(now) - seconds(rotatedAt) >= criterion.count * 60
   }
 }
 
-/** Days since the epoch of the date as the calendar on the wall shows it. */
-function calendarDays(date: Date): number {
-  return Math.floor(Date.UTC(date.getFullYear(), date.getMonth(), date.getDate()) / DAY_MS)
-}
-
-function notYet(rotatedAt: Date, period: string): Decision {
-  return {
-    rotate: false,
-    reason: `log has been rotated at ${formatMinute(rotatedAt)}, which is less than ${period} ago`,
-  }
+/** Whole days of 24 hours from midnight to midnight: a week in which the clock goes forward has six, as for logrotate. */
+function daysBetween(from: Date, to: Date): number {
+  const midnight = (date: Date) => new Date(date.getFullYear(), date.getMonth(), date.getDate())
+  return Math.trunc((seconds(midnight(to)) - seconds(midnight(from))) / DAY_SECONDS)
 }
 
 /** "2026-11-22 00:33" */

@@ -1,66 +1,64 @@
-import { splitWords } from './scanner.ts'
-import type { Criterion, Ownership, Settings } from './settings.ts'
+import { readCount, readSize } from './numbers.ts'
+import { type AccountNumbers, readOwnership } from './ownership.ts'
+import { DirectiveProblem } from './problem.ts'
+import type { Criterion, Ownership, ScriptName, Settings } from './settings.ts'
+import { splitWords } from './words.ts'
 
-/** What a file says wrong; the message goes behind `file:line `. */
-export class DirectiveProblem extends Error {}
-
-/** Numbers of accounts by name. Undefined: there is none. */
-export interface AccountNumbers {
-  userId(name: string): number | undefined
-  groupId(name: string): number | undefined
-  home(): string
+/** What a directive may use of the parser that came upon it. */
+export interface Place extends AccountNumbers {
+  /** The rest of the line. */
+  rest(): string
+  /** What follows on the line; throws when there is nothing. `name` is what the complaint calls it. */
+  value(name: string): string
+  /** The same; when there is nothing it is told, and undefined. */
+  valueIfAny(name: string): string | undefined
+  /** Everything from here on, line by line: logrotate shows it in some complaints. */
+  remainder(): string
+  /** An expanded home, or a complaint. */
+  atHome(path: string): string
+  isPrintable(text: string): boolean
+  criterion(criterion: Criterion): void
+  debug(message: string): void
+  warnHere(message: string): void
 }
 
-type Flag = (settings: Settings) => void
-type Valued = (settings: Settings, value: string, accounts: AccountNumbers) => void
+type Directive = (settings: Settings, place: Place) => void
 
-const interval = (kind: 'hourly' | 'daily' | 'monthly' | 'yearly'): Flag => {
-  return (settings) => {
-    settings.criterion = { kind }
-  }
-}
-
-const assign = (values: Partial<Settings>): Flag => {
+const assign = (values: Partial<Settings>): Directive => {
   return (settings) => {
     Object.assign(settings, values)
   }
 }
 
+const every = (criterion: Criterion): Directive => {
+  return (_, place) => place.criterion(criterion)
+}
+
 /** Directives without a value. What follows one on its line is read as further directives. */
-export const FLAGS: Record<string, Flag> = {
-  hourly: interval('hourly'),
-  daily: interval('daily'),
-  monthly: interval('monthly'),
-  yearly: interval('yearly'),
+const FLAGS: Record<string, Directive> = {
+  hourly: every({ kind: 'hourly' }),
+  daily: every({ kind: 'daily' }),
+  monthly: every({ kind: 'monthly' }),
+  yearly: every({ kind: 'yearly' }),
   compress: assign({ compress: true }),
   nocompress: assign({ compress: false }),
   delaycompress: assign({ delayCompress: true }),
   nodelaycompress: assign({ delayCompress: false }),
-  copy: (settings) => {
-    settings.keep = settings.keep === 'copytruncate' ? 'copy+copytruncate' : 'copy'
-  },
-  nocopy: (settings) => {
-    if (settings.keep === 'copy+copytruncate') settings.keep = 'copytruncate'
-    if (settings.keep === 'copy') settings.keep = 'rename'
-  },
-  copytruncate: (settings) => {
-    settings.keep = settings.keep === 'copy' ? 'copy+copytruncate' : 'copytruncate'
-  },
-  nocopytruncate: (settings) => {
-    if (settings.keep === 'copy+copytruncate') settings.keep = 'copy'
-    if (settings.keep === 'copytruncate') settings.keep = 'rename'
-  },
-  renamecopy: assign({ keep: 'renamecopy' }),
-  norenamecopy: (settings) => {
-    if (settings.keep === 'renamecopy') settings.keep = 'rename'
-  },
-  nocreate: assign({ create: undefined }),
-  nocreateolddir: assign({ createOldDirectory: undefined }),
+  copy: assign({ copy: true }),
+  nocopy: assign({ copy: false }),
+  copytruncate: assign({ copyTruncate: true, renameCopy: false }),
+  nocopytruncate: assign({ copyTruncate: false }),
+  renamecopy: assign({ renameCopy: true, copyTruncate: false }),
+  norenamecopy: assign({ renameCopy: false }),
+  nocreate: assign({ create: false }),
+  nocreateolddir: assign({ createOldDirectory: false }),
   noolddir: assign({ oldDirectory: undefined }),
   dateext: assign({ dateExtension: true }),
   nodateext: assign({ dateExtension: false }),
-  dateyesterday: assign({ dateShift: 'yesterday' }),
-  datehourago: assign({ dateShift: 'hour-ago' }),
+  dateyesterday: assign({ dateYesterday: true }),
+  nodateyesterday: assign({ dateYesterday: false }),
+  datehourago: assign({ dateHourAgo: true }),
+  nodatehourago: assign({ dateHourAgo: false }),
   ifempty: assign({ ifEmpty: true }),
   notifempty: assign({ ifEmpty: false }),
   missingok: assign({ missingOk: true }),
@@ -77,159 +75,170 @@ export const FLAGS: Record<string, Flag> = {
   nosharedscripts: assign({ sharedScripts: false }),
 }
 
-/** Directives with a value: the rest of the line. */
-export const VALUED: Record<string, Valued> = {
-  rotate: (settings, value) => {
-    const count = value === '-1' ? -1 : wholeNumber(value)
-    if (count === undefined) throw new DirectiveProblem(`bad rotation count '${value}'`)
+const VALUED: Record<string, Directive> = {
+  rotate: (settings, place) => {
+    const value = place.value('rotate count')
+    const count = readCount(value)
+    if (count === undefined || count < -1) throw new DirectiveProblem(`bad rotation count '${value}'`)
     settings.rotate = count
   },
-  start: number('start', 'bad start count'),
-  minage: number('minAgeDays', 'bad minimum age'),
-  maxage: number('maxAgeDays', 'bad maximum age'),
-  shredcycles: number('shredCycles', 'bad shred cycles'),
-  size: (settings, value) => {
-    settings.criterion = { kind: 'size', bytes: size(value) }
+  start: (settings, place) => {
+    settings.start = count(place, 'start count', (value) => `bad start count '${value}'`)
   },
-  minsize: (settings, value) => {
-    settings.minSizeBytes = size(value)
+  shredcycles: (settings, place) => {
+    settings.shredCycles = count(place, 'shred cycles', (value) => `bad shred cycles '${value}'`)
   },
-  maxsize: (settings, value) => {
-    settings.maxSizeBytes = size(value)
+  minage: (settings, place) => {
+    settings.minAgeDays = count(place, 'minage count', () => `bad minimum age '${place.remainder()}'`)
   },
-  minutes: (settings, value) => {
-    const count = wholeNumber(value)
-    if (!count) throw new DirectiveProblem(`bad minutes directive '${value}'`)
-    settings.criterion = { kind: 'minutes', count }
+  maxage: (settings, place) => {
+    settings.maxAgeDays = count(place, 'maxage count', () => `bad maximum age '${place.remainder()}'`)
   },
-  olddir: (settings, value, accounts) => {
-    settings.oldDirectory = expandHome(oneWord(value), accounts)
+  size: (_, place) => {
+    const bytes = size('size', place)
+    if (bytes !== undefined) place.criterion({ kind: 'size', bytes })
   },
-  dateformat: text('dateFormat'),
-  extension: text('extension'),
-  addextension: text('addExtension'),
-  compresscmd: (settings, value) => {
-    settings.compressCommand = oneWord(value)
-    const extension = COMPRESS_EXTENSIONS[baseOf(settings.compressCommand)]
-    if (extension) settings.compressExtension = extension
+  minsize: (settings, place) => {
+    settings.minSizeBytes = size('minsize', place) ?? settings.minSizeBytes
   },
-  uncompresscmd: text('uncompressCommand'),
-  compressext: text('compressExtension'),
-  mail: (settings, value) => {
-    const words = value.split(/\s+/)
-    if (words.length !== 1) throw new DirectiveProblem(`bad mail address ${value}`)
-    settings.mail = value
+  maxsize: (settings, place) => {
+    settings.maxSizeBytes = size('maxsize', place) ?? settings.maxSizeBytes
   },
-  su: (settings, value, accounts) => {
-    const words = splitWords(value)
-    if (!words) throw new DirectiveProblem('failed to parse su option value')
-    const [user, group, ...more] = words
-    if (user === undefined) throw new DirectiveProblem('no user for su')
-    if (group === undefined) throw new DirectiveProblem('no group for su')
-    if (more.length > 0) throw new DirectiveProblem('extra arguments for su')
-    settings.su = { uid: userId(user, accounts), gid: groupId(group, accounts) }
+  minutes: (_, place) => {
+    const value = place.value('minutes')
+    const minutes = value === '' ? undefined : readCount(value)
+    if (minutes === undefined || minutes <= 0) throw new DirectiveProblem(`bad minutes '${value}'`)
+    place.criterion({ kind: 'minutes', count: minutes })
   },
-}
-
-/** Directives whose value may be left out. */
-export const OPTIONAL: Record<string, Valued> = {
-  weekly: (settings, value) => {
-    const weekday = value === '' ? 0 : wholeNumber(value)
-    if (weekday === undefined || weekday > 7) throw new DirectiveProblem(`bad weekly directive '${value}'`)
-    settings.criterion = { kind: 'weekly', weekday } satisfies Criterion
+  weekly: (_, place) => {
+    place.criterion({ kind: 'weekly', weekday: 0 })
+    const value = place.rest()
+    const weekday = value === '' ? 0 : Number(/^\s*\+?([0-9]{1,9})$/.exec(value)?.[1] ?? 8)
+    if (weekday > 7) throw new DirectiveProblem(`bad weekly directive '${value}'`, 'file')
+    place.criterion({ kind: 'weekly', weekday })
   },
-  create: (settings, value, accounts) => {
-    settings.create = ownership('create', value, accounts)
+  dateformat: (settings, place) => {
+    settings.dateFormat = place.valueIfAny('dateformat')
   },
-  createolddir: (settings, value, accounts) => {
-    settings.createOldDirectory = { mode: 0o755, ...ownership('createolddir', value, accounts) }
+  extension: (settings, place) => {
+    settings.extension = place.value('extension name')
+    place.debug(`extension is now ${settings.extension}`)
   },
-  compressoptions: (settings, value) => {
-    const words = splitWords(value)
+  addextension: (settings, place) => {
+    settings.addExtension = place.value('addextension name')
+    place.debug(`addextension is now ${settings.addExtension}`)
+  },
+  olddir: (settings, place) => {
+    settings.oldDirectory = undefined
+    settings.oldDirectory = place.atHome(path('olddir', place))
+    place.debug(`olddir is now ${settings.oldDirectory}`)
+  },
+  compresscmd: (settings, place) => {
+    settings.compressCommand = path('compress', place)
+    place.debug(`compress_prog is now ${settings.compressCommand}`)
+    const extension = COMPRESS_EXTENSIONS[/([^/]*)\/*$/.exec(settings.compressCommand)?.[1] ?? '']
+    if (extension === undefined) return
+    settings.compressExtension = extension
+    place.debug(`compress_ext was changed to ${extension}`)
+  },
+  uncompresscmd: (settings, place) => {
+    settings.uncompressCommand = path('uncompress', place)
+    place.debug(`uncompress_prog is now ${settings.uncompressCommand}`)
+  },
+  compressext: (settings, place) => {
+    settings.compressExtension = path('compress-ext', place)
+    place.debug(`compress_ext is now ${settings.compressExtension}`)
+  },
+  compressoptions: (settings, place) => {
+    settings.compressOptions = []
+    const text = place.rest()
+    const words = splitWords(text)
     if (!words) throw new DirectiveProblem('invalid compression options')
     settings.compressOptions = words
+    place.debug(`compress_options is now ${text}`)
   },
+  mail: (settings, place) => {
+    settings.mail = undefined
+    const from = place.remainder()
+    const address = place.value('mail')
+    if (!/^[!-~]*$/.test(address)) throw new DirectiveProblem(`bad mail address ${from}`)
+    settings.mail = address
+  },
+  su: (settings, place) => {
+    const { mode, uid, gid } = ownership('su', { ...settings.su }, place)
+    if (mode !== undefined) throw new DirectiveProblem('extra arguments for su')
+    if (uid === undefined) throw new DirectiveProblem('no user for su')
+    if (gid === undefined) throw new DirectiveProblem('no group for su')
+    settings.su = { uid, gid }
+  },
+  create: (settings, place) => {
+    settings.createAs = ownership('create', settings.createAs, place)
+    settings.create = true
+  },
+  createolddir: (settings, place) => {
+    settings.oldDirectoryAs = { mode: 0o755, ...ownership('createolddir', settings.oldDirectoryAs, place) }
+    settings.createOldDirectory = true
+  },
+  errors: (_, place) => place.warnHere('the errors directive is deprecated and no longer used.'),
 }
+
+export const DIRECTIVES: ReadonlyMap<string, Directive> = new Map(Object.entries({ ...FLAGS, ...VALUED }))
+
+/** Directives that begin a script, with what logrotate knows of an error in them. */
+export const isScriptName = (word: string): word is ScriptName =>
+  ['firstaction', 'prerotate', 'postrotate', 'lastaction', 'preremove'].includes(word)
 
 const COMPRESS_EXTENSIONS: Record<string, string> = {
   gzip: '.gz',
   bzip2: '.bz2',
   xz: '.xz',
   zstd: '.zst',
-  zip: '.zip',
   compress: '.Z',
-  lzip: '.lz',
-  '7z': '.7z',
-  '7za': '.7z',
+  zip: '.zip',
 }
 
-const baseOf = (path: string) => path.slice(path.lastIndexOf('/') + 1)
+const UNITS: Record<string, number> = { k: 1024, K: 1024, M: 1_048_576, G: 1_073_741_824 }
 
-function number(key: 'start' | 'minAgeDays' | 'maxAgeDays' | 'shredCycles', complaint: string): Valued {
-  return (settings, value) => {
-    const count = wholeNumber(value)
-    if (count === undefined) throw new DirectiveProblem(`${complaint} '${value}'`)
-    settings[key] = count
+function count(place: Place, name: string, complaint: (value: string) => string): number {
+  const value = place.value(name)
+  const number = readCount(value)
+  if (number === undefined || number < 0) throw new DirectiveProblem(complaint(value))
+  return number
+}
+
+/** Undefined: there is none. */
+function size(name: string, place: Place): number | undefined {
+  const value = leniently(() => place.value(name))
+  if (value === '') return undefined
+  const last = value.at(-1) ?? ''
+  const unit = UNITS[last]
+  if (unit === undefined && !/[0-9]/.test(last)) throw new DirectiveProblem(`unknown unit '${last}'`)
+  const digits = unit === undefined ? value : value.slice(0, -1)
+  const bytes = readSize(digits, unit ?? 1)
+  if (bytes === undefined) throw new DirectiveProblem(`bad size '${digits}'`)
+  return bytes
+}
+
+/** A missing value is told, and spoils nothing. */
+export function leniently<T>(read: () => T): T {
+  try {
+    return read()
+  } catch (problem) {
+    if (problem instanceof DirectiveProblem) throw new DirectiveProblem(problem.message, 'word')
+    throw problem
   }
 }
 
-function text(
-  key: 'dateFormat' | 'extension' | 'addExtension' | 'uncompressCommand' | 'compressExtension',
-): Valued {
-  return (settings, value) => {
-    settings[key] = oneWord(value)
+function path(name: string, place: Place): string {
+  const value = place.value(name)
+  if (!place.isPrintable(value) || /[ \t]/.test(value)) {
+    throw new DirectiveProblem(`bad ${name} path ${value}`)
   }
+  return value
 }
 
-/** As strtoul reads it with base 0: decimal, octal or hexadecimal. */
-function wholeNumber(text: string): number | undefined {
-  if (/^0x[0-9a-f]+$/i.test(text)) return Number.parseInt(text, 16)
-  if (/^0[0-7]*$/.test(text)) return Number.parseInt(text, 8)
-  return /^[1-9][0-9]*$/.test(text) && Number.isSafeInteger(Number(text)) ? Number(text) : undefined
+function ownership(directive: string, before: Ownership, place: Place): Ownership {
+  const read = readOwnership(place.rest(), directive, place)
+  if ('problem' in read) throw new DirectiveProblem(read.problem)
+  return { ...before, ...read }
 }
-
-function size(value: string): number {
-  const match = /^([0-9]+)(.?)(.*)$/.exec(value)
-  if (!match) throw new DirectiveProblem(`bad size '${value}'`)
-  const [, digits = '', unit = '', rest = ''] = match
-  const factor = { '': 1, k: 1024, K: 1024, M: 1_048_576, G: 1_073_741_824 }[rest === '' ? unit : '?']
-  if (factor === undefined) throw new DirectiveProblem(`unknown unit '${rest.at(-1) ?? unit}'`)
-  return Number(digits) * factor
-}
-
-/** A value that is one word, with or without quotes. */
-function oneWord(value: string): string {
-  return /^["']/.test(value) ? (splitWords(value)?.[0] ?? value) : value
-}
-
-function expandHome(path: string, accounts: AccountNumbers): string {
-  return path.startsWith('~/') ? accounts.home() + path.slice(1) : path
-}
-
-function ownership(directive: string, value: string, accounts: AccountNumbers): Ownership {
-  const words = splitWords(value)
-  if (!words) throw new DirectiveProblem(`failed to parse ${directive} option value`)
-  const mode = /^[0-7]{3,4}$/.test(words[0] ?? '') ? Number.parseInt(words.shift() ?? '', 8) : undefined
-  const [user, group, ...more] = words
-  if (more.length > 0) throw new DirectiveProblem(`extra arguments for ${directive}`)
-  return {
-    ...(mode !== undefined && { mode }),
-    ...(user !== undefined && { uid: userId(user, accounts) }),
-    ...(group !== undefined && { gid: groupId(group, accounts) }),
-  }
-}
-
-function userId(name: string, accounts: AccountNumbers): number {
-  const id = accounts.userId(name) ?? numericId(name)
-  if (id === undefined) throw new DirectiveProblem(`unknown user '${name}'`)
-  return id
-}
-
-function groupId(name: string, accounts: AccountNumbers): number {
-  const id = accounts.groupId(name) ?? numericId(name)
-  if (id === undefined) throw new DirectiveProblem(`unknown group '${name}'`)
-  return id
-}
-
-const numericId = (name: string) =>
-  /^[0-9]{1,10}$/.test(name) && Number(name) < 0xffff_ffff ? Number(name) : undefined

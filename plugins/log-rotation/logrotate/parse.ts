@@ -1,34 +1,56 @@
-import { type AccountNumbers, DirectiveProblem, FLAGS, OPTIONAL, VALUED } from './directives.ts'
-import { Scanner, splitWords } from './scanner.ts'
-import { type LogSet, SCRIPTS, type ScriptName, type Settings, TABOO_EXTENSIONS } from './settings.ts'
+import { DIRECTIVES, isScriptName, leniently, type Place } from './directives.ts'
+import type { AccountNumbers } from './ownership.ts'
+import { DirectiveProblem } from './problem.ts'
+import { Reader } from './reader.ts'
+import { type Criterion, type LogSet, type ScriptName, type Settings, TABOO_PATTERNS } from './settings.ts'
+import { splitWords } from './words.ts'
 
 /** What outlives one file: later files see the defaults, the taboos and the sets of those before. */
 export interface Configuration {
   defaults: Settings
   sets: LogSet[]
-  tabooExtensions: string[]
-  tabooPatterns: string[]
+  /** Which set a log belongs to. */
+  owners: Map<string, LogSet>
+  /** Names that match are left out of an included directory. */
+  taboo: { patterns: string[] }
+  /** The set whose block is being read, for files that are included into it. */
+  set?: LogSet
 }
 
 /** What the parser asks of the machine. */
 export interface Surroundings extends AccountNumbers {
-  /** Paths that match; the pattern itself when none does. */
-  glob(pattern: string): string[]
+  /** Paths that match; the pattern itself when none does. Undefined paths: some directory could not be read. */
+  glob(pattern: string): { paths: string[] } | { failure: string }
+  isDirectory(path: string): boolean
+  isPrintable(text: string): boolean
   /** Reads a further file or directory into the configuration; false when it has errors. */
   include(path: string, configuration: Configuration): boolean
-  /** Looks at, or makes, the olddir of a set. Returns the problem, if there is one. */
-  verifyOldDirectory(set: LogSet): string | undefined
+  /** Looks at, or makes, the olddir of a set; false when it is not to be used, which it has told. */
+  verifyOldDirectory(set: LogSet, place: string): boolean
+  /** Not deeper. */
+  mayInclude: boolean
   error(message: string): void
+  warning(message: string): void
   debug(message: string): void
 }
 
+const MAX_PATTERN_BYTES = 2048
+
 export function startConfiguration(defaults: Settings): Configuration {
-  return { defaults: { ...defaults }, sets: [], tabooExtensions: TABOO_EXTENSIONS, tabooPatterns: [] }
+  const taboo = { patterns: [...TABOO_PATTERNS] }
+  return { defaults: { ...defaults }, sets: [], owners: new Map(), taboo }
+}
+
+/** The logs of a set are free for others. */
+export function disown({ owners }: Configuration, set: LogSet): void {
+  for (const path of set.files) owners.delete(path)
+  set.files = []
 }
 
 /**
- * Reads one file into the configuration. A block with an error is left out and the rest goes on; an error outside
- * of a block ends the file. Returns whether the file is without errors.
+ * Reads one file into the configuration, character by character as logrotate does, with the same view of where a line
+ * or a block ends. A block with an error is left out and the rest goes on; an error outside of a block ends the file.
+ * Returns whether the file is without errors.
  */
 export function parseConfiguration(
   text: string,
@@ -39,9 +61,17 @@ export function parseConfiguration(
   return new Parser(text, file, configuration, around).parse()
 }
 
-class Parser {
-  readonly #scanner: Scanner
+class Parser implements Place {
+  readonly #reader: Reader
+  #line = 1
+  #mode: 'items' | 'script' | 'behind-block' | 'error' = 'items'
+  #skipsLine = false
+  #skipsBlock = false
   #set: LogSet | undefined
+  #isSetOpen = false
+  #script: { name: ScriptName; from: number } | undefined
+  #criterionIsSet = false
+  #globFailure: string | undefined
   #clean = true
 
   constructor(
@@ -50,191 +80,277 @@ class Parser {
     readonly configuration: Configuration,
     readonly around: Surroundings,
   ) {
-    this.#scanner = new Scanner(text)
+    this.#reader = new Reader(text)
   }
 
   parse(): boolean {
-    for (;;) {
-      this.#scanner.skipSpace()
-      if (this.#scanner.atEnd) break
-      const line = this.#scanner.line
+    const reader = this.#reader
+    for (; !reader.atEnd; reader.at++) {
       try {
-        this.#readItem()
+        this.#step()
+        if (reader.character === '\n') this.#line++
       } catch (problem) {
         if (!(problem instanceof DirectiveProblem)) throw problem
-        this.#complain(problem.message, line)
-        if (!this.#set) return false
-        this.#skipSet(this.#set)
+        if (problem.message !== '') this.#error(problem.message)
+        if (problem.spoils === 'word') continue
+        if (problem.spoils === 'file' || !this.#set) return this.#giveUp()
+        this.#mode = 'error'
       }
     }
-    if (this.#set) this.#closeSet(this.#set)
-    return this.#clean
+    if (!this.#script) return this.#clean
+    this.around.error(`${this.file}:prerotate, postrotate or preremove without endscript`)
+    return this.#giveUp()
+  }
+
+  #giveUp(): false {
+    if (this.#set) this.#dropLastSet()
+    return false
+  }
+
+  #step(): void {
+    if (this.#skipsLine) {
+      if (this.#reader.character === '\n') this.#skipsLine = false
+    } else if (this.#mode === 'script') this.#readScriptLine()
+    else if (this.#mode === 'behind-block') this.#readBehindBlock()
+    else if (this.#mode === 'error') this.#startSkipping()
+    else if (this.#skipsBlock) this.#skipItem()
+    else this.#readItem()
   }
 
   /** A comment, a directive, the start or the end of a block. */
   #readItem(): void {
-    const next = this.#scanner.peek()
-    if (next === '#') this.#scanner.restOfLine()
-    else if (next === '}') this.#readEnd()
-    else if (/[A-Za-z]/.test(next)) this.#readDirective()
-    else if (/[/"'~\\]/.test(next)) this.#openSet()
+    const { character } = this.#reader
+    if (character === ' ' || character === '\t' || character === '\n') return
+    if (character === '#') this.#skipsLine = true
+    else if (/[A-Za-z]/.test(character)) this.#readDirective()
+    else if (/["'/~]/.test(character)) this.#openSet()
+    else if (character === '}') this.#closeSet()
     else {
       throw new DirectiveProblem('lines must begin with a keyword or a filename (possibly in double quotes)')
     }
   }
 
   #readDirective(): void {
-    const keyword = this.#scanner.word()
-    const behind = this.#scanner.peek()
-    if (behind !== '' && !/[\s=]/.test(behind)) {
-      const code = (behind.codePointAt(0) ?? 0).toString(16)
-      throw new DirectiveProblem(`keyword '${keyword}' not properly separated, found 0x${code}`)
+    const reader = this.#reader
+    const keyword = reader.word()
+    if (!reader.atEnd && !reader.isAtSpace && reader.character !== '=') {
+      const found = reader.character === '\0' ? '0' : `0x${signedByte(reader.character)}`
+      throw new DirectiveProblem(`keyword '${keyword}' not properly separated, found ${found}`)
     }
     const settings = this.#set?.settings ?? this.configuration.defaults
-    const flag = FLAGS[keyword]
-    const valued = VALUED[keyword]
-    const optional = OPTIONAL[keyword]
-    if (flag) flag(settings)
-    else if (valued) valued(settings, this.#value(keyword), this.around)
-    else if (optional) optional(settings, this.#optionalValue(), this.around)
-    else if (isScriptName(keyword)) this.#readScript(keyword)
-    else if (keyword === 'include') this.#include(this.#value(keyword))
-    else if (keyword === 'tabooext' || keyword === 'taboopat') this.#readTaboo(keyword)
-    else if (keyword === 'errors') {
-      this.around.debug(
-        `${this.file}: ${this.#scanner.line}: the errors directive is deprecated and no longer used.`,
-      )
-      this.#scanner.restOfLine()
-    } else {
-      this.around.error(`${this.file}:${this.#scanner.line} unknown option '${keyword}' -- ignoring line`)
-      this.#scanner.restOfLine()
+    const directive = DIRECTIVES.get(keyword)
+    if (directive) directive(settings, this)
+    else if (isScriptName(keyword)) {
+      settings.scripts = { ...settings.scripts, [keyword]: undefined }
+      this.#script = { name: keyword, from: reader.at }
+      this.#mode = 'script'
+    } else if (keyword === 'tabooext' || keyword === 'taboopat') this.#readTaboo(keyword)
+    else if (keyword === 'include') this.#include()
+    else {
+      this.around.warning(`${this.file}:${this.#line} unknown option '${keyword}' -- ignoring line`)
+      if (!reader.atEnd && reader.character !== '\n') this.#skipsLine = true
     }
   }
 
-  #value(keyword: string): string {
-    const value = this.#optionalValue()
-    if (value === '') throw new DirectiveProblem(`argument expected after ${keyword}`)
-    return value
-  }
-
-  #optionalValue(): string {
-    this.#scanner.skipBlanks()
-    if (this.#scanner.peek() === '=') this.#scanner.next()
-    return this.#scanner.restOfLine().trim()
-  }
-
-  #readScript(name: ScriptName): void {
-    this.#scanner.restOfLine()
-    const script = this.#scanner.untilEndscript()
-    if (script === undefined) {
-      throw new DirectiveProblem('prerotate, postrotate or preremove without endscript')
+  #readScriptLine(): void {
+    const reader = this.#reader
+    if (reader.word() !== 'endscript') {
+      this.#skipsLine = reader.character !== '\n'
+      return
     }
+    this.#mode = 'items'
+    if (this.#skipsBlock || !this.#script) return
+    const { name, from } = this.#script
+    const end = Math.max(reader.text.lastIndexOf('\n', reader.at - 'endscript'.length), from) + 1
     const settings = this.#set?.settings ?? this.configuration.defaults
-    settings.scripts = { ...settings.scripts, [name]: script }
+    settings.scripts = { ...settings.scripts, [name]: reader.text.slice(from, end) }
+    this.#script = undefined
+  }
+
+  #readBehindBlock(): void {
+    const { character } = this.#reader
+    if (character === ' ' || character === '\t') return
+    this.#mode = 'items'
+    if (character === '\n') return
+    this.around.error(`${this.file}:${this.#line}, unexpected text after }`)
+    this.#skipsLine = true
+  }
+
+  #startSkipping(): void {
+    const pattern = this.#set?.pattern
+    this.around.error(`found error in ${pattern ? pattern : 'log config'}, skipping`)
+    this.#clean = false
+    this.#mode = 'items'
+    this.#skipsBlock = true
+  }
+
+  /** Within a block in error: scripts may hold braces of their own. */
+  #skipItem(): void {
+    const reader = this.#reader
+    if (reader.character === '}') {
+      this.#skipsBlock = false
+      this.#dropLastSet()
+    } else if (isScriptName(reader.word())) this.#mode = 'script'
+    else if (!reader.atEnd && reader.character !== '\n') this.#skipsLine = true
+  }
+
+  #dropLastSet(): void {
+    this.debug('removing last 1 log configs')
+    const last = this.configuration.sets.pop()
+    if (last) disown(this.configuration, last)
+    this.#set = undefined
   }
 
   #readTaboo(keyword: 'tabooext' | 'taboopat'): void {
     if (this.#set) throw new DirectiveProblem(`${keyword} may not appear inside of log file definition`)
-    const value = this.#value(keyword)
-    const key = keyword === 'tabooext' ? 'tabooExtensions' : 'tabooPatterns'
-    const added = value
-      .replace(/^\+/, '')
-      .split(/[\s,]+/)
+    const value = leniently(() => this.value(keyword))
+    const { taboo } = this.configuration
+    const words = value.replace(/^\+/, '').split(/[ \t\n\v\f\r]*,[ \t\n\v\f\r]*|[ \t\n\v\f\r]+/)
+    const added = words
       .filter((word) => word !== '')
-    this.configuration[key] = value.startsWith('+') ? [...this.configuration[key], ...added] : added
+      .map((word) => (keyword === 'tabooext' ? `*${word}` : word))
+    taboo.patterns = value.startsWith('+') ? [...taboo.patterns, ...added] : added
   }
 
   /** Within a block the file speaks about that block only. */
-  #include(path: string): void {
-    const target = this.#set
-      ? { ...this.configuration, defaults: this.#set.settings, sets: this.configuration.sets }
-      : this.configuration
-    const name = splitWords(path)?.[0] ?? path
-    const absolute = name.startsWith('~/') ? this.around.home() + name.slice(1) : name
-    if (!this.around.include(absolute, target)) this.#clean = false
+  #include(): void {
+    const path = this.atHome(this.value('include'))
+    this.debug(`including ${path}`)
+    if (!this.around.mayInclude) {
+      this.#clean = false
+      throw new DirectiveProblem('include nesting too deep', 'word')
+    }
+    const set = this.#set
+    const target = set ? { ...this.configuration, defaults: set.settings, set } : this.configuration
+    if (this.around.include(path, target)) return
+    this.#clean = false
+    throw new DirectiveProblem('', 'word')
   }
 
   #openSet(): void {
-    const line = this.#scanner.line
+    this.#isSetOpen = false
     if (this.#set) throw new DirectiveProblem('unexpected log filename')
-    const pattern = this.#scanner.untilBrace()
-    if (pattern === undefined) {
-      throw new DirectiveProblem("missing '{' after log files definition")
-    }
-    this.#scanner.next()
-    const names = splitWords(withoutComments(pattern))
-    const set: LogSet = { pattern: pattern.trim(), files: [], settings: { ...this.configuration.defaults } }
+    const { sets, defaults } = this.configuration
+    // logrotate does not hand on what `addextension` says outside of a block.
+    const set: LogSet = { pattern: '', files: [], settings: { ...defaults, addExtension: undefined } }
     this.#set = set
-    this.configuration.sets.push(set)
-    if (!names) throw new DirectiveProblem('error parsing filename')
-    const known = new Set(this.configuration.sets.flatMap(({ files }) => files))
-    set.files = [...names.flatMap((name) => this.around.glob(name))]
-    this.#duplicates = set.files.filter((path, index) => known.has(path) || set.files.indexOf(path) !== index)
-    this.#openedAt = line
+    sets.push(set)
+    const names = this.#reader.names()
+    if (typeof names !== 'string') throw new DirectiveProblem(names.problem, 'file')
+    this.#isSetOpen = true
+    const words = splitWords(names)
+    if (!words) throw new DirectiveProblem('error parsing filename', 'file')
+    for (const word of words) this.#addLogs(set, word)
+    set.pattern = names
   }
 
-  #duplicates: string[] = []
-  #openedAt = 1
-
-  #readEnd(): void {
-    if (!this.#set) throw new DirectiveProblem('unexpected }')
-    this.#scanner.next()
-    const rest = this.#scanner.restOfLine()
-    const line = this.#scanner.line
-    if (rest.trim() !== '') this.around.error(`${this.file}:${line}, unexpected text after }`)
-    this.#closeSet(this.#set)
-  }
-
-  #closeSet(set: LogSet): void {
-    this.#set = undefined
-    this.#settleDuplicates(set)
-    const problem = this.around.verifyOldDirectory(set)
-    if (problem === undefined) return
-    this.#complain(problem, this.#scanner.line)
-    this.#remove(set)
-  }
-
-  /** A log belongs to the first set that names it. Without `ignoreduplicates` the later set is not rotated at all. */
-  #settleDuplicates(set: LogSet): void {
-    const duplicates = this.#duplicates
-    this.#duplicates = []
-    const [first] = duplicates
-    if (first === undefined) return
-    if (set.settings.ignoreDuplicates) {
-      for (const path of new Set(duplicates)) {
-        this.around.debug(`${this.file}:${this.#openedAt} ignore duplicate log entry for ${path}`)
-      }
-      const others = new Set(
-        this.configuration.sets.filter((other) => other !== set).flatMap(({ files }) => files),
-      )
-      set.files = [...new Set(set.files)].filter((path) => !others.has(path))
+  #addLogs(set: LogSet, pattern: string): void {
+    const place = `${this.file}:${this.#line}`
+    this.#globFailure = undefined
+    const bytes = Buffer.byteLength(pattern)
+    if (bytes > MAX_PATTERN_BYTES) {
+      this.#error(`glob too long (${bytes} > ${MAX_PATTERN_BYTES})`)
+      this.#clean = false
       return
     }
-    this.#complain(`duplicate log entry for ${first}`, this.#openedAt)
-    set.files = set.files.slice(0, set.files.indexOf(first))
+    const found = this.around.glob(pattern)
+    if ('failure' in found) {
+      if (set.settings.missingOk) return
+      // Whether the block has `missingok` is not known yet.
+      this.#globFailure = `${place} glob failed for ${pattern}: ${found.failure}`
+      this.debug(this.#globFailure)
+      this.debug(`${place} no matches for glob '${pattern}', skipping`)
+      return
+    }
+    for (const path of found.paths) {
+      if (this.around.isDirectory(path)) continue
+      const owner = this.configuration.owners.get(path)
+      if (!owner) {
+        set.files.push(path)
+        this.configuration.owners.set(path, set)
+      } else if (owner.settings.ignoreDuplicates) {
+        this.debug(`${place} ignore duplicate log entry for ${path}`)
+      } else {
+        this.#error(`duplicate log entry for ${path}`)
+        this.#clean = false
+        return
+      }
+    }
   }
 
-  #skipSet(set: LogSet): void {
-    this.around.error(`found error in ${set.pattern} , skipping`)
-    this.#scanner.skipBlock(isScriptName)
-    this.#remove(set)
+  #closeSet(): void {
+    const set = this.#set
+    if (!set) throw new DirectiveProblem('unexpected }', 'file')
+    if (!this.#isSetOpen) throw new DirectiveProblem("unexpected } (missing previous '{')", 'file')
+    this.#isSetOpen = false
+    const failure = this.#globFailure
+    this.#globFailure = undefined
+    if (failure !== undefined && !set.settings.missingOk) {
+      this.around.error(failure)
+      throw new DirectiveProblem('', 'file')
+    }
+    if (!this.around.verifyOldDirectory(set, `${this.file}:${this.#line}`)) {
+      throw new DirectiveProblem('', 'file')
+    }
+    this.#criterionIsSet = false
     this.#set = undefined
-    this.#duplicates = []
+    this.#mode = 'behind-block'
   }
 
-  #remove(set: LogSet): void {
-    this.configuration.sets.splice(this.configuration.sets.indexOf(set), 1)
+  #error(message: string): void {
+    this.around.error(`${this.file}:${this.#line} ${message}`)
   }
 
-  #complain(message: string, line: number): void {
-    this.around.error(`${this.file}:${line} ${message}`)
-    this.#clean = false
+  // What directives use.
+
+  rest = (): string => this.#reader.restOfLine()
+  value = (name: string): string => this.#reader.value(name)
+  valueIfAny = (name: string): string | undefined => {
+    try {
+      return this.value(name)
+    } catch (problem) {
+      if (!(problem instanceof DirectiveProblem)) throw problem
+      this.#error(problem.message)
+      return undefined
+    }
+  }
+
+  remainder = (): string => this.#reader.text.slice(this.#reader.at)
+  userId = (name: string): number | undefined => this.around.userId(name)
+  groupId = (name: string): number | undefined => this.around.groupId(name)
+  home = (user?: string): string | undefined => this.around.home(user)
+  isPrintable = (text: string): boolean => this.around.isPrintable(text)
+  debug = (message: string): void => this.around.debug(message)
+
+  warnHere = (message: string): void => this.around.warning(`${this.file}: ${this.#line}: ${message}`)
+
+  atHome = (path: string): string => {
+    if (!path.startsWith('~/')) return path
+    const home = this.home()
+    if (home === undefined) {
+      this.around.error('cannot get passwd entry for running user')
+      throw new DirectiveProblem('')
+    }
+    this.debug(`replaced '${path}' with '${home}/${path.slice(2)}'`)
+    return `${home}/${path.slice(2)}`
+  }
+
+  criterion = (criterion: Criterion): void => {
+    const settings = this.#set?.settings ?? this.configuration.defaults
+    const before = settings.criterion.kind
+    if (this.#criterionIsSet && before !== criterion.kind) {
+      this.debug(`note: '${criterion.kind}' overrides previously specified '${before}'`)
+    }
+    settings.criterion = criterion
+    this.#criterionIsSet = true
   }
 }
 
-const isScriptName = (word: string): word is ScriptName => SCRIPTS.some((name) => name === word)
-
-/** Lines that begin with # may stand between the names. */
-function withoutComments(pattern: string): string {
-  return pattern.replace(/^[ \t]*#.*$/gm, '')
+/** The first byte as C prints it with %x: a char there has a sign. */
+function signedByte(character: string): string {
+  const byte =
+    character >= '\udc80' && character <= '\udcff'
+      ? character.charCodeAt(0) - 0xdc00
+      : (Buffer.from(character)[0] ?? 0)
+  return (byte < 0x80 ? byte : 0xffff_ff00 + byte).toString(16)
 }

@@ -8,7 +8,7 @@ export type Criterion =
   | { kind: 'monthly' }
   | { kind: 'yearly' }
 
-/** Mode and owners of what is made; what is undefined is taken from the log. */
+/** Mode and owners of what is made; what is undefined is taken from the log, or left as it is made. */
 export interface Ownership {
   mode?: number
   uid?: number
@@ -25,16 +25,23 @@ export interface Settings {
   maxSizeBytes: number
   minAgeDays: number
   maxAgeDays: number
+  /** Old logs that are kept; -1: all. */
   rotate: number
   start: number
-  keep: 'rename' | 'copy' | 'copytruncate' | 'renamecopy' | 'copy+copytruncate'
-  create: Ownership | undefined
+  copy: boolean
+  copyTruncate: boolean
+  renameCopy: boolean
+  create: boolean
+  /** Outlives `nocreate`: a later `create` without arguments takes what an earlier one said. */
+  createAs: Ownership
   oldDirectory: string | undefined
-  createOldDirectory: Ownership | undefined
+  createOldDirectory: boolean
+  oldDirectoryAs: Ownership
   su: { uid: number; gid: number } | undefined
   dateExtension: boolean
   dateFormat: string | undefined
-  dateShift: 'yesterday' | 'hour-ago' | undefined
+  dateYesterday: boolean
+  dateHourAgo: boolean
   extension: string | undefined
   addExtension: string | undefined
   compress: boolean
@@ -70,14 +77,19 @@ export const DEFAULTS: Settings = {
   maxAgeDays: 0,
   rotate: 0,
   start: 1,
-  keep: 'rename',
-  create: undefined,
+  copy: false,
+  copyTruncate: false,
+  renameCopy: false,
+  create: false,
+  createAs: {},
   oldDirectory: undefined,
-  createOldDirectory: undefined,
+  createOldDirectory: false,
+  oldDirectoryAs: {},
   su: undefined,
   dateExtension: false,
   dateFormat: undefined,
-  dateShift: undefined,
+  dateYesterday: false,
+  dateHourAgo: false,
   extension: undefined,
   addExtension: undefined,
   compress: false,
@@ -85,7 +97,7 @@ export const DEFAULTS: Settings = {
   compressCommand: '/bin/gzip',
   uncompressCommand: '/bin/gunzip',
   compressExtension: '.gz',
-  compressOptions: ['-6'],
+  compressOptions: [],
   ifEmpty: true,
   missingOk: false,
   ignoreDuplicates: false,
@@ -98,8 +110,8 @@ export const DEFAULTS: Settings = {
   scripts: {},
 }
 
-/** Names that end so are no configuration of their own when a directory is included (`tabooext`). */
-export const TABOO_EXTENSIONS = [
+/** Names that match are no configuration of their own when a directory is included (`tabooext`, `taboopat`). */
+export const TABOO_PATTERNS = [
   ',v',
   '.bak',
   '.cfsaved',
@@ -122,4 +134,4 @@ export const TABOO_EXTENSIONS = [
   '.ucf-new',
   '.ucf-old',
   '~',
-]
+].map((extension) => `*${extension}`)

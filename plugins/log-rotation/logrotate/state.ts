@@ -1,61 +1,100 @@
+import { splitWords } from './words.ts'
+
 export interface ParsedState {
   entries: Map<string, Date>
-  /** Texts of logrotate's errors about bad lines. */
-  problems: string[]
+  /** logrotate's complaint about what cannot be read; what stands before it counts. */
+  problem?: string
 }
 
 const HEADER = /^logrotate state -- version [12]$/
-const LINE = /^(?:"((?:[^"\\]|\\.)*)"|(\S+))\s+(\d+)-(\d+)-(\d+)(?:-(\d+):(\d+):(\d+))?\s*$/
+const MAX_LINE = 8206
 
-/** Reads a state file of version 1 (names bare, dates by the day) or 2, up to the first bad line, which is told. */
+/**
+ * Reads a state file of version 1 (dates by the day) or 2, up to the first bad line. A date may lack hour, minute
+ * and second. An empty file is one of a first run.
+ */
 export function parseState(text: string, path: string): ParsedState {
   const entries = new Map<string, Date>()
-  const problems: string[] = []
-  const [header = '', ...lines] = text.split('\n')
-  if (text === '') return { entries, problems }
-  if (!HEADER.test(header)) return { entries, problems: [`bad top line in state file ${path}`] }
+  if (text === '') return { entries }
+  const lines = text.split('\n')
+  const last = lines.pop()
+  if (!HEADER.test(lines[0] ?? '')) return { entries, problem: `bad top line in state file ${path}` }
   for (const [index, line] of lines.entries()) {
-    if (line.trim() === '') continue
-    const match = LINE.exec(line)
-    const name = match && (match[1] === undefined ? match[2] : unescapeName(match[1]))
-    if (!match || !name) {
-      problems.push(`bad line ${index + 2} in state file ${path}`)
-      break
-    }
-    const [year = 0, month = 0, day = 0, hour = 0, minute = 0, second = 0] = match
-      .slice(3)
-      .map((digits) => Number(digits ?? 0))
-    const bad = rangeProblem({ year, month, day, hour, minute, second })
-    if (bad) {
-      problems.push(`bad ${bad} for file ${name} in state file ${path}`)
-      break
-    }
-    entries.set(name, new Date(year, month - 1, day, hour, minute, second))
+    if (index === 0 || line === '') continue
+    const problem = readLine(line, index + 1, path, entries)
+    if (problem !== undefined) return { entries, problem }
   }
-  return { entries, problems }
+  if (last === '') return { entries }
+  return { entries, problem: `line ${lines.length + 1} too long in state file ${path}` }
 }
 
-function rangeProblem(date: Record<'year' | 'month' | 'day' | 'hour' | 'minute' | 'second', number>) {
-  const { year, month, day, hour, minute, second } = date
+function readLine(
+  line: string,
+  number: number,
+  path: string,
+  entries: Map<string, Date>,
+): string | undefined {
+  if (line.startsWith('\0')) return `line ${number} not parsable in state file ${path}`
+  if (line.includes('\0') || line.length >= MAX_LINE) return `line ${number} too long in state file ${path}`
+  const words = splitWords(line)
+  const date = words?.length === 2 ? readDate(words[1] ?? '') : undefined
+  if (!words || !date) return `bad line ${number} in state file ${path}`
+  const [name = ''] = words
+  const bad = rangeProblem(date)
+  if (bad) return `bad ${bad} for file ${name} in state file ${path}`
+  const [year = 0, month = 0, day = 0, hour = 0, minute = 0, second = 0] = date
+  entries.set(unescapeName(name), new Date(year, month - 1, day, hour, minute, second))
+  return undefined
+}
+
+/** As many of year-month-day-hour:minute:second as can be read, at least three. */
+function readDate(text: string): number[] | undefined {
+  const number = '\\s*([-+]?[0-9]+)'
+  const separators = ['-', '-', '-', ':', ':']
+  const source = separators.reduceRight((rest, separator) => `${number}(?:${separator}${rest})?`, number)
+  const match = new RegExp(`^${source}`).exec(text)
+  const fields = match?.slice(1).filter((digits) => digits !== undefined) ?? []
+  return fields.length >= 3 ? fields.map(Number) : undefined
+}
+
+/** Day 0 hides an earlier error of logrotate, and so does the year 1900. */
+function rangeProblem(date: number[]): string | undefined {
+  const [year = 0, month = 0, day = 0, hour = 0, minute = 0, second = 0] = date
   if (year !== 1900 && (year < 1970 || year > 2100)) return `year ${year}`
   if (month < 1 || month > 12) return `month ${month}`
-  if (day < 1 || day > 31) return `day ${day}`
-  if (hour > 23) return `hour ${hour}`
-  if (minute > 59) return `minute ${minute}`
-  return second > 59 ? `second ${second}` : undefined
+  if (day < 0 || day > 31) return `day ${day}`
+  if (hour < 0 || hour > 23) return `hour ${hour}`
+  if (minute < 0 || minute > 59) return `minute ${minute}`
+  return second < 0 || second > 59 ? `second ${second}` : undefined
 }
 
-/** A state file of version 2. */
-export function formatState(entries: ReadonlyMap<string, Date>): string {
-  const lines = [...entries].map(([name, at]) => {
+const [LEAST_BUCKETS, MOST_BUCKETS] = [64, 8192]
+const BYTES_PER_BUCKET = 80 * 200
+
+/** How many places logrotate takes for a state file of that size; they decide the order in which it writes. */
+export function bucketsFor(stateBytes: number): number {
+  return Math.min(MOST_BUCKETS, Math.max(LEAST_BUCKETS, Math.floor(stateBytes / BYTES_PER_BUCKET)))
+}
+
+/** A state file of version 2, in logrotate's order: by bucket, and what came later first. */
+export function formatState(
+  entries: ReadonlyMap<string, Date>,
+  buckets = LEAST_BUCKETS,
+  bytesOf: (name: string) => Uint8Array = (name) => Buffer.from(name),
+): string {
+  const lines = Array.from({ length: buckets }, (): string[] => [])
+  for (const [name, at] of entries) {
+    let hash = 0
+    for (const byte of bytesOf(name)) hash = (Math.imul(hash, 13) + byte) >>> 0
     const date = `${at.getFullYear()}-${at.getMonth() + 1}-${at.getDate()}`
-    return `"${escapeName(name)}" ${date}-${at.getHours()}:${at.getMinutes()}:${at.getSeconds()}\n`
-  })
-  return `logrotate state -- version 2\n${lines.join('')}`
+    const time = `${at.getHours()}:${at.getMinutes()}:${at.getSeconds()}`
+    lines[hash % buckets]?.unshift(`"${escapeName(name)}" ${date}-${time}\n`)
+  }
+  return `logrotate state -- version 2\n${lines.flat().join('')}`
 }
 
 const escapeName = (name: string) =>
   name.replace(/["\\]/g, (character) => `\\${character}`).replaceAll('\n', '\\n')
 
 const unescapeName = (text: string) =>
-  text.replace(/\\(.)/g, (_, character: string) => (character === 'n' ? '\n' : character))
+  text.replace(/\\(n|\\)/g, (_, character: string) => (character === 'n' ? '\n' : character))

@@ -1,134 +1,191 @@
-import {
-  closeSync,
-  constants,
-  fstatSync,
-  fsyncSync,
-  futimesSync,
-  openSync,
-  renameSync,
-  type Stats,
-  statSync,
-  unlinkSync,
-} from 'node:fs'
-import { basename, dirname } from 'node:path'
+import { closeSync, fsyncSync } from 'node:fs'
 import type { CompressionResult } from '../../../agent/host/compression.ts'
 import { type Compression, compressor } from '../../../agent/host/compressor.ts'
-import type { Settings } from '../logrotate/settings.ts'
-import { copyAccessList } from './acl.ts'
-import { createFile, likeStat, setAside, syncDirectoryOf } from './create-file.ts'
+import type { LogSet, Settings } from '../logrotate/settings.ts'
+import { readAccessList } from './acl.ts'
+import { type Attributes, setTimes } from './attributes.ts'
+import { textOf } from './bytes.ts'
+import { CreateFailure, createOutputFile, setAside } from './create-file.ts'
+import { describe } from './describe.ts'
+import { cleanEnvironment } from './environment.ts'
+import { type Files, splitPath } from './files.ts'
 import { isAsCaller, runAsCurrent } from './identity.ts'
+import { openLog } from './open-log.ts'
 import type { Output } from './output.ts'
+import { disposeOf } from './remove-log.ts'
+import { passable, startable } from './run-program.ts'
 
-/** A log that is being compressed under a temporary name. The log itself is left to the caller. */
+/** What compressing needs to know of a rotation. */
+export interface Compressing {
+  set: LogSet
+  files: Files
+  output: Output
+  now: Date
+  dryRun: boolean
+}
+
+/** A log that is being compressed under a temporary name. */
 export interface LogCompression {
-  /**
-   * Waits, and gives the archive its name, which outlives a power loss once the directory is synced. Throws, and
-   * leaves nothing behind, when it failed. The archive is as old as `modifiedAt`, or as the log.
-   */
-  finish(now: Date, modifiedAt?: Date): void
+  /** Waits, and gives the archive its name. False: an error, which has been told; nothing but the log is left. */
+  name(): boolean
+  /** Removes the log, once the archive's name would outlive a power loss. False: an error, which has been told. */
+  removeLog(): boolean
+  /** Instead of both: the log stays as it is. */
+  abandon(): void
 }
 
-export function startCompression(path: string, settings: Settings, output: Output): LogCompression {
-  const target = path + settings.compressExtension
+/** One log at once; when this returns its archive outlives a power loss. False: an error, which has been told. */
+export function compressLog(path: string, attributes: Attributes, compressing: Compressing): boolean {
+  const compression = startCompression(path, attributes, compressing)
+  if (!compression?.name()) return false
+  compressing.files.sync()
+  return compression.removeLog()
+}
+
+/** The archive gets the mode, owners and times given. Undefined: an error, which has been told. */
+export function startCompression(
+  path: string,
+  attributes: Attributes,
+  compressing: Compressing,
+): LogCompression | undefined {
+  const { set, files, output, dryRun } = compressing
+  const { settings } = set
   output.debug(`compressing log with: ${settings.compressCommand}`)
-  const temporary = temporaryArchive(target)
-  const files = openFiles(path, temporary)
-  let compression: Compression
+  if (dryRun) return { name: () => true, removeLog: () => true, abandon: () => {} }
+  let source: number
   try {
-    compression = start(files, settings)
+    source = openLog(files, path, settings, settings.shred ? 'write' : 'read')
   } catch (error) {
-    files.close()
-    discard(temporary)
-    throw error
+    const access = settings.shred ? 'read-write' : 'read-only'
+    output.error(`unable to open ${path} (${access}) for compression: ${describe(error)}`)
+    return undefined
   }
-  return {
-    finish(now, modifiedAt) {
-      try {
-        report(compression.wait(), path, settings, output)
-        const { atimeMs, mtimeMs } = files.stat
-        futimesSync(files.target, atimeMs / 1000, (modifiedAt?.getTime() ?? mtimeMs) / 1000)
-        if (statSync(target, { throwIfNoEntry: false })) setAside(target, now, output)
-        renameSync(temporary, target)
-      } catch (error) {
-        discard(temporary)
-        throw error
-      } finally {
-        files.close()
-      }
-    },
+  try {
+    return new RunningCompression(path, source, attributes, compressing)
+  } catch (error) {
+    if (!(error instanceof CreateFailure)) output.error(`failed to compress log ${path}`)
+    closeSync(source)
+    return undefined
   }
-}
-
-/** One log at once; its archive outlives a power loss when this returns. */
-export function compressLog(path: string, settings: Settings, now: Date, output: Output): void {
-  startCompression(path, settings, output).finish(now)
-  syncDirectoryOf(path)
 }
 
 /** Known beforehand, so that a later run can remove what a crash left. */
 export function temporaryArchive(target: string): string {
-  return `${dirname(target)}/.${basename(target)}.reeve-tmp`
+  const { directory, name } = splitPath(target)
+  return `${directory}/.${name}.reeve-tmp`
 }
 
-interface Files {
-  source: number
-  target: number
-  stat: Stats
-  close(): void
-}
+class RunningCompression implements LogCompression {
+  readonly #archive: string
+  readonly #temporary: string
+  readonly #target: number
+  readonly #compression: Compression
 
-function openFiles(path: string, temporary: string): Files {
-  const source = openSync(path, constants.O_RDONLY | constants.O_NOFOLLOW)
-  try {
-    const stat = fstatSync(source)
-    discard(temporary)
-    const target = createFile(temporary, likeStat(stat))
+  /** Throws; CreateFailure when it has been told. */
+  constructor(
+    readonly path: string,
+    readonly source: number,
+    readonly attributes: Attributes,
+    readonly compressing: Compressing,
+  ) {
+    const { set, files, output, now } = compressing
+    this.#archive = path + set.settings.compressExtension
+    this.#temporary = temporaryArchive(this.#archive)
+    if (files.exists(this.#archive)) setAside(files, this.#archive, now, output)
+    if (files.exists(this.#temporary)) files.unlink(this.#temporary)
+    const like = { ...attributes, accessList: this.#accessList(), contextOf: source }
+    this.#target = createOutputFile(files, this.#temporary, like, now, output)
     try {
-      copyAccessList(source, target)
+      this.#compression = start(path, source, this.#target, compressing)
     } catch (error) {
-      closeSync(target)
-      discard(temporary)
+      this.#discard()
       throw error
     }
-    return {
-      source,
-      target,
-      stat,
-      close: () => {
-        closeSync(target)
-        closeSync(source)
-      },
+  }
+
+  name(): boolean {
+    const { path, compressing, attributes } = this
+    const { files, output, set } = compressing
+    try {
+      report(this.#compression.wait(), path, set.settings, output)
+      setTimes(this.#target, attributes)
+      files.rename(this.#temporary, this.#archive)
+      closeSync(this.#target)
+      return true
+    } catch {
+      output.error(`failed to compress log ${path}`)
+      this.#discard()
+      closeSync(this.source)
+      return false
     }
-  } catch (error) {
-    closeSync(source)
-    throw error
+  }
+
+  removeLog(): boolean {
+    try {
+      return disposeOf(this.path, this.source, this.compressing) === undefined
+    } finally {
+      closeSync(this.source)
+    }
+  }
+
+  abandon(): void {
+    this.#compression.cancel()
+    try {
+      this.#compression.wait()
+    } catch {
+      // Whatever came of it is removed.
+    }
+    this.#discard()
+    closeSync(this.source)
+  }
+
+  #discard(): void {
+    closeSync(this.#target)
+    this.compressing.files.unlink(this.#temporary)
+  }
+
+  #accessList(): Uint8Array | undefined {
+    try {
+      return readAccessList(this.source)
+    } catch (error) {
+      this.compressing.output.error(`getting file ACL ${this.path}: ${describe(error)}`)
+      throw new CreateFailure(this.path, { cause: error })
+    }
   }
 }
 
-function start({ source, target }: Files, { compressCommand, compressOptions }: Settings): Compression {
-  const level = /^-([1-9])$/.exec(compressOptions.join(' '))?.[1]
-  if (compressCommand === '/bin/gzip' && level !== undefined) {
-    return compressor.start({ source, target, how: { format: 'gzip', level: Number(level) }, prove: false })
+function start(path: string, source: number, target: number, { set, output }: Compressing): Compression {
+  const { compressCommand, compressOptions } = set.settings
+  const level = gzipLevel(set.settings)
+  if (level !== undefined) {
+    return compressor.start({ source, target, how: { format: 'gzip', level }, prove: false })
   }
-  const how = { program: compressCommand, args: compressOptions }
+  const variables = { LOGROTATE_COMPRESSED_FILENAME: path }
+  const [program, args] = startable(compressCommand, compressOptions, variables)
+  const env = { ...cleanEnvironment(process.env), ...passable(variables) }
+  const how = { program, args, env }
   if (isAsCaller()) return compressor.start({ source, target, how, prove: false })
   // With ids of its own: they belong to the process, so no thread may start it.
-  const result = runProgram(source, target, how)
+  const result = runProgram(source, target, how, output)
   return { wait: () => result, cancel: () => {} }
 }
+
+const MAX_SAID_BYTES = 16 * 1_048_576
 
 function runProgram(
   source: number,
   target: number,
-  how: { program: string; args: string[] },
+  { program, args, env }: { program: string; args: string[]; env: Record<string, string> },
+  output: Output,
 ): CompressionResult {
-  const result = runAsCurrent(how.program, how.args, { stdio: [source, target, 'pipe'] })
+  const options = { stdio: [source, target, 'pipe' as const], env, maxBuffer: MAX_SAID_BYTES }
+  const result = runAsCurrent(program, args, options, output.debug)
   const digest = { bytes: 0, sha256: '' }
   fsyncSync(target)
   return {
     read: digest,
     written: digest,
-    stderr: result.stderr?.toString() ?? '',
+    stderr: result.error ? describe(result.error) : textOf(result.stderr as Uint8Array),
     ...(result.error ? { failure: 'not-started' } : result.status !== 0 && { failure: 'failed' }),
   }
 }
@@ -140,17 +197,23 @@ function report(
   { compressCommand }: Settings,
   output: Output,
 ): void {
-  const said = result?.stderr ?? ''
+  const said =
+    result?.failure === 'not-started'
+      ? `error: cannot execute compress command '${compressCommand}': ${result.stderr}\n`
+      : (result?.stderr ?? '')
   if (said !== '') {
-    output.complaint(
-      `Compressing program wrote following message to stderr when compressing log ${path}:\n${said.trimEnd()}`,
-    )
+    output.error(`Compressing program wrote following message to stderr when compressing log ${path}:`)
+    output.raw(said)
   }
-  if (result?.failure === 'not-started')
-    throw new Error(`cannot execute compress command '${compressCommand}'`)
-  if (!result || result.failure) throw new Error(`failed to compress log ${path}`)
+  if (!result || result.failure) throw new Error(`Cannot compress "${path}"`)
 }
 
-function discard(path: string): void {
-  if (statSync(path, { throwIfNoEntry: false })) unlinkSync(path)
+/** Undefined: only the program itself does what its options say. */
+function gzipLevel({ compressCommand, compressOptions }: Settings): number | undefined {
+  if (compressCommand !== '/bin/gzip' && compressCommand !== 'gzip') return undefined
+  const [option = '-6', ...more] = compressOptions
+  if (more.length > 0) return undefined
+  if (option === '--fast') return 1
+  if (option === '--best') return 9
+  return /^-[1-9]$/.test(option) ? Number(option.slice(1)) : undefined
 }

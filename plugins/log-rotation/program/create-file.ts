@@ -1,33 +1,70 @@
-import {
-  closeSync,
-  constants,
-  fchmodSync,
-  fchownSync,
-  fsyncSync,
-  openSync,
-  renameSync,
-  type Stats,
-} from 'node:fs'
-import { dirname } from 'node:path'
+import { closeSync, constants, fchmodSync, fchownSync, fstatSync, openSync } from 'node:fs'
 import { errnoOf } from '../../../agent/lib/errors.ts'
+import { setAccessList } from './acl.ts'
+import { describe } from './describe.ts'
+import type { Files } from './files.ts'
 import type { Output } from './output.ts'
-import { formatStamp } from './stamp.ts'
+import { withContextOf } from './security-context.ts'
 
+/** What a new file is to be like. */
 export interface FileLike {
   mode: number
   uid: number
   gid: number
+  /** Takes the place of the mode where the file system can. */
+  accessList?: Uint8Array | undefined
+  /** A file whose SELinux context the new one gets. */
+  contextOf?: number | undefined
 }
 
-/** A new file that was never open to more than it will be: no link is followed and none that is there is reused. */
-export function createFile(path: string, like: FileLike): number {
-  const flags = constants.O_RDWR | constants.O_CREAT | constants.O_EXCL | constants.O_NOFOLLOW
-  const descriptor = openSync(path, flags, like.mode & 0o700)
-  try {
-    if (like.uid !== process.geteuid?.() || like.gid !== process.getegid?.()) {
-      fchownSync(descriptor, like.uid, like.gid)
+/** Told already. */
+export class CreateFailure extends Error {}
+
+const OWNER_ONLY = 0o600
+
+/**
+ * A new file that was never open to more than it will be: no link is followed and nothing that is there is reused.
+ * What has the name already is kept as `NAME-YYYYMMDDHH.backup`. Throws CreateFailure after telling why.
+ */
+export function createOutputFile(
+  files: Files,
+  path: string,
+  like: FileLike,
+  now: Date,
+  output: Output,
+): number {
+  const fail = (what: string, error: unknown): never => {
+    output.error(`${what}: ${describe(error)}`)
+    throw new CreateFailure(what, { cause: error })
+  }
+  const attempt = <T>(what: string, act: () => T): T => {
+    try {
+      return act()
+    } catch (error) {
+      return fail(what, error)
     }
-    fchmodSync(descriptor, like.mode & 0o7777)
+  }
+  const create = () => withContextOf(like.contextOf, () => createFile(files, path, like.mode))
+  let descriptor: number
+  try {
+    descriptor = create()
+  } catch (error) {
+    if (errnoOf(error) !== 'EEXIST') return fail(`error creating output file ${path}`, error)
+    setAside(files, path, now, output)
+    descriptor = attempt(`error creating output file ${path}`, create)
+  }
+  try {
+    attempt(`error setting mode of ${path}`, () => fchmodSync(descriptor, like.mode & OWNER_ONLY))
+    const { uid, gid } = fstatSync(descriptor)
+    if (process.geteuid?.() === 0 && (uid !== like.uid || gid !== like.gid)) {
+      attempt(`error setting owner of ${path} to uid ${like.uid} and gid ${like.gid}`, () =>
+        fchownSync(descriptor, like.uid, like.gid),
+      )
+    }
+    const list = like.accessList
+    const hasList =
+      list !== undefined && attempt(`setting ACL for ${path}`, () => setAccessList(descriptor, list))
+    if (!hasList) attempt(`error setting mode of ${path}`, () => fchmodSync(descriptor, like.mode & 0o7777))
     return descriptor
   } catch (error) {
     closeSync(descriptor)
@@ -35,31 +72,25 @@ export function createFile(path: string, like: FileLike): number {
   }
 }
 
-/** As createFile; what has the name already is kept as `NAME-YYYYMMDDHH.backup`. */
-export function createKeepingOther(path: string, like: FileLike, now: Date, output: Output): number {
-  try {
-    return createFile(path, like)
-  } catch (error) {
-    if (errnoOf(error) !== 'EEXIST') throw error
-    setAside(path, now, output)
-    return createFile(path, like)
-  }
+function createFile(files: Files, path: string, mode: number): number {
+  const { O_RDWR, O_CREAT, O_EXCL, O_NOFOLLOW } = constants
+  return openSync(files.at(path), O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW, mode & OWNER_ONLY)
 }
 
-export function setAside(path: string, now: Date, output: Output): void {
+/** Throws CreateFailure after telling why. */
+export function setAside(files: Files, path: string, now: Date, output: Output): void {
   const backup = `${path}-${formatStamp(now)}.backup`
-  output.debug(`destination ${path} already exists, renaming to ${backup}`)
-  renameSync(path, backup)
-}
-
-/** Makes a rename or a new name outlive a power loss. */
-export function syncDirectoryOf(path: string): void {
-  const descriptor = openSync(dirname(path), constants.O_RDONLY | constants.O_DIRECTORY)
+  output.error(`destination ${path} already exists, renaming to ${backup}`)
   try {
-    fsyncSync(descriptor)
-  } finally {
-    closeSync(descriptor)
+    files.rename(path, backup)
+  } catch (error) {
+    output.error(`error renaming already existing output file ${path} to ${backup}: ${describe(error)}`)
+    throw new CreateFailure(path, { cause: error })
   }
 }
 
-export const likeStat = ({ mode, uid, gid }: Stats): FileLike => ({ mode, uid, gid })
+/** "YYYYMMDDHH" in local time. */
+function formatStamp(at: Date): string {
+  const two = (value: number) => String(value).padStart(2, '0')
+  return `${at.getFullYear()}${two(at.getMonth() + 1)}${two(at.getDate())}${two(at.getHours())}`
+}

@@ -1,67 +1,70 @@
-import { lstatSync, unlinkSync } from 'node:fs'
 import { type LogCompression, startCompression } from './compress-log.ts'
 import { copyLog } from './copy-log.ts'
-import { syncDirectoryOf } from './create-file.ts'
-import { disposeOf } from './dispose-log.ts'
 import { mailLog } from './mail-log.ts'
+import { Told } from './output.ts'
 import { removeLog } from './remove-log.ts'
-import { type LogRotation, temporaryOf } from './rotate-log.ts'
+import { temporaryOf } from './rotate-log.ts'
+import type { LogRotation } from './rotation.ts'
 
 /** What is left of a rotation after its scripts, in three steps, so that many logs are compressed at a time. */
 export class LogFinish {
   #compression: LogCompression | undefined
   readonly bytes: number
+  /** What is said of this log from now on, and what is said of the next ones until then. */
+  readonly said = new Told()
+  readonly saidMeanwhile = new Told()
 
-  /** Makes the copy of `renamecopy`, and starts to compress. Throws. */
   constructor(readonly rotation: LogRotation) {
-    const { path, set, names, now, output, dryRun, listener } = rotation
-    this.bytes = lstatSync(names.final, { throwIfNoEntry: false })?.size ?? 0
-    if (dryRun) return
-    if (set.settings.keep === 'renamecopy') {
-      copyLog(temporaryOf(path), names.final, false, now, output)
-      output.debug(`removing tmp log ${temporaryOf(path)}`)
-      unlinkSync(temporaryOf(path))
-    }
-    const { compress, delayCompress } = set.settings
-    if (compress && !delayCompress && exists(names.final) && (listener?.mayCompress(rotation) ?? true)) {
-      this.#compression = startCompression(names.final, set.settings, output)
-    }
+    this.bytes = rotation.attributes.sizeBytes
   }
 
   get isCompressing(): boolean {
     return this.#compression !== undefined
   }
 
-  /** Gives the archive its name. Throws. Until the directory is on the disk, the log has to stay. */
-  name(): void {
-    this.#compression?.finish(this.rotation.now, this.rotation.modifiedAt)
+  /** Makes the copy of `renamecopy`, and starts to compress. False: an error, which has been told. */
+  start(): boolean {
+    const { rotation } = this
+    const { path, set, names, attributes, files, output, dryRun, listener } = rotation
+    const { renameCopy, compress, delayCompress } = set.settings
+    if (renameCopy) {
+      const temporary = temporaryOf(path)
+      const isCopied = copyLog(rotation, temporary, true)
+      output.debug(`removing tmp log ${temporary}`)
+      if (!isCopied) return false
+      if (!dryRun) files.unlink(temporary)
+    }
+    if (!compress || delayCompress || !isThere(rotation)) return true
+    if (!(listener?.mayCompress(rotation) ?? true)) return true
+    this.#compression = startCompression(names.final, attributes, rotation)
+    return this.#compression !== undefined
   }
 
-  /** Removes what was compressed, mails, and removes what is kept no longer. Throws. */
-  conclude(): void {
-    const { path, set, names, output, dryRun, mailCommand } = this.rotation
-    const { settings } = set
-    if (this.#compression) removeLog(names.final, set, output)
-    if (settings.mailFirst && !dryRun && exists(names.first)) {
-      mailLog(names.first, path, settings, mailCommand, output)
+  /** Gives the archive its name. Until the directory is on the disk, the log has to stay. */
+  name(): boolean {
+    return this.#compression?.name() ?? true
+  }
+
+  /** Instead of that: what was begun is undone. */
+  abandon(): void {
+    this.#compression?.abandon()
+  }
+
+  /** Removes what was compressed, mails, and removes what is kept no longer. */
+  conclude(): boolean {
+    const { rotation } = this
+    const { set, names } = rotation
+    if (this.#compression && !this.#compression.removeLog()) return false
+    if (set.settings.mail !== undefined) {
+      const mailed = set.settings.mailFirst ? names.first : names.dispose
+      if (mailed !== undefined && !mailLog(mailed, rotation)) return false
     }
-    for (const gone of names.dispose) {
-      if (!dryRun && !exists(gone)) {
-        output.debug(`log ${gone} doesn't exist -- won't try to dispose of it`)
-        continue
-      }
-      output.debug(`removing old log ${gone}`)
-      if (!dryRun) disposeOf(gone, this.rotation)
-    }
+    return names.dispose === undefined || removeLog(names.dispose, rotation)
   }
 }
 
-/** One fsync for each directory in which archives were named. */
-export function syncDirectories(finishes: LogFinish[]): void {
-  const samples = new Map(
-    finishes.map(({ rotation: { names } }) => [names.final.replace(/[^/]*$/, ''), names.final]),
-  )
-  for (const path of samples.values()) syncDirectoryOf(path)
+/** A copy that nobody would keep was never made. */
+function isThere({ set }: LogRotation): boolean {
+  const { copy, copyTruncate, renameCopy, rotate, mail } = set.settings
+  return !((copy || copyTruncate) && !renameCopy && rotate === 0 && mail === undefined)
 }
-
-const exists = (path: string) => lstatSync(path, { throwIfNoEntry: false }) !== undefined

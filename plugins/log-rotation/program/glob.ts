@@ -1,65 +1,89 @@
 import { lstatSync, readdirSync } from 'node:fs'
-import { expandBraces } from '../../../agent/lib/glob.ts'
-import { accounts } from './identity.ts'
+import { errnoOf } from '../../../agent/lib/errors.ts'
+import { compareBytes, nameOf, textOf } from './bytes.ts'
+import { describe } from './describe.ts'
+import { nameMatcher } from './fnmatch.ts'
 
-/** glob(3) with home directories: paths in order, or the pattern itself when there is none. */
-export function glob(pattern: string): string[] {
-  const alternatives = expandBraces(pattern)
-  if (alternatives.length === 1) return globOne(pattern)
-  const found = alternatives.flatMap(globOne).filter(exists)
-  return found.length === 0 ? [pattern] : found
+/** How directories are looked at. */
+export interface Look {
+  /** Names in a directory. Throws. */
+  list(directory: string): string[]
+  /** Also true of a link to nothing. */
+  exists(path: string): boolean
 }
 
-function globOne(pattern: string): string[] {
-  const expanded = pattern.startsWith('~/') ? accounts.home() + pattern.slice(1) : pattern
-  if (!/[*?[]/.test(expanded)) return [expanded]
-  const parts = expanded.split('/')
-  let found = [expanded.startsWith('/') ? '' : '.']
-  if (expanded.startsWith('/')) parts.shift()
-  for (const part of parts) {
-    if (part === '') continue
-    found = /[*?[]/.test(part)
-      ? found.flatMap((directory) => matchNames(directory, part))
-      : found.map((directory) => `${directory}/${part}`).filter(exists)
+export const plainLook: Look = {
+  list: (directory) => readdirSync(nameOf(directory), { encoding: 'buffer' }).map(textOf),
+  exists: (path) => lstatSync(nameOf(path), { throwIfNoEntry: false }) !== undefined,
+}
+
+const MAGIC = /[*?[]/
+
+/** A directory on the way could not be read. */
+export class GlobFailure extends Error {
+  constructor(
+    readonly directory: string,
+    readonly reason: string,
+  ) {
+    super(`error accessing ${directory}: ${reason}`)
   }
-  if (found.length === 0) return [expanded]
-  const paths = expanded.startsWith('/') ? found : found.map((path) => path.slice(2))
-  return paths.sort()
 }
 
-function matchNames(directory: string, part: string): string[] {
-  const matcher = nameMatcher(part)
+/**
+ * glob(3): paths that match, in the order of their bytes; none when nothing does. `failsOn` says which errors of a
+ * directory end it with a GlobFailure.
+ */
+export function glob(pattern: string, failsOn: (errno: string) => boolean, look: Look = plainLook): string[] {
+  const parts = pattern.split('/')
+  const isAbsolute = pattern.startsWith('/')
+  let found = [isAbsolute ? '/' : '']
+  let sawMagic = false
+  for (const [index, part] of parts.entries()) {
+    if (part === '') continue
+    const isLast = index === parts.length - 1
+    const join = (directory: string, name: string) =>
+      directory === '' || directory.endsWith('/') ? directory + name : `${directory}/${name}`
+    if (MAGIC.test(part)) {
+      sawMagic = true
+      const matches = nameMatcher(part)
+      found = found.flatMap((directory) =>
+        list(directory, failsOn, look)
+          .filter((name) => name !== '.' && name !== '..' && matches(name))
+          .map((name) => join(directory, name)),
+      )
+    } else {
+      const name = part.replace(/\\(.)/gs, '$1')
+      found = found.map((directory) => join(directory, name))
+      if (sawMagic || isLast) found = found.filter((path) => look.exists(path))
+    }
+    if (found.length === 0) return []
+  }
+  return found.sort(compareBytes)
+}
+
+function list(directory: string, failsOn: (errno: string) => boolean, look: Look): string[] {
   try {
-    return readdirSync(directory === '' ? '/' : directory)
-      .filter((name) => (part.startsWith('.') || !name.startsWith('.')) && matcher.test(name))
-      .map((name) => `${directory}/${name}`)
-  } catch {
+    return look.list(directory === '' ? '.' : directory)
+  } catch (error) {
+    if (failsOn(errnoOf(error) ?? '')) throw new GlobFailure(directory, describe(error))
     return []
   }
 }
 
-/** fnmatch(3) of one name. */
-export function nameMatcher(pattern: string): RegExp {
-  let source = ''
-  for (let index = 0; index < pattern.length; index++) {
-    const character = pattern[index] ?? ''
-    const end = character === '[' ? pattern.indexOf(']', index + 2) : -1
-    if (character === '*') source += '.*'
-    else if (character === '?') source += '.'
-    else if (end > 0) {
-      const inside = pattern.slice(index + 1, end)
-      const negated = /^[!^]/.test(inside)
-      const set = (negated ? inside.slice(1) : inside).replace(/[\\\]]/g, '\\$&').replace(/\[(?!:)/g, '\\[')
-      source += `[${negated ? '^' : ''}${set}]`
-      index = end
-    } else if (character === '\\' && index + 1 < pattern.length) source += literal(pattern[++index] ?? '')
-    else source += literal(character)
+/** Which logs a pattern of a configuration means: `~` and `~user` are homes; itself when nothing matches. */
+export function globLogs(
+  pattern: string,
+  home: (user?: string) => string | undefined,
+): { paths: string[] } | { failure: string } {
+  const tilde = /^~([^/]*)/.exec(pattern)
+  const directory = tilde ? home(tilde[1] || undefined) : undefined
+  const expanded = tilde && directory !== undefined ? directory + pattern.slice(tilde[0].length) : pattern
+  try {
+    // Links to nothing and files on the way are no reason to give up.
+    const paths = glob(expanded, (errno) => errno !== 'ENOTDIR' && errno !== 'ENOENT')
+    return { paths: paths.length > 0 ? paths : [tilde && !MAGIC.test(expanded) ? expanded : pattern] }
+  } catch (error) {
+    if (error instanceof GlobFailure) return { failure: error.reason }
+    throw error
   }
-  return new RegExp(`^${source}$`, 's')
-}
-
-const literal = (text: string) => text.replace(/[.*+?^${}()|[\]\\]/g, '\\$&')
-
-function exists(path: string): boolean {
-  return lstatSync(path, { throwIfNoEntry: false }) !== undefined
 }

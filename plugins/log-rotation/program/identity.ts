@@ -1,41 +1,84 @@
 import { type SpawnSyncOptions, spawnSync } from 'node:child_process'
 import { readFileSync } from 'node:fs'
-import { homedir } from 'node:os'
+import { describe } from './describe.ts'
+import { cleanEnvironment } from './environment.ts'
 
-/** Does something as another user and group, as far as the files go; scripts keep running as the caller. */
-export function asUser<T>(su: { uid: number; gid: number } | undefined, act: () => T): T {
-  const [uid, gid] = [process.geteuid?.() ?? 0, process.getegid?.() ?? 0]
-  if (!su || (su.uid === uid && su.gid === gid)) return act()
-  switchTo(su.uid, su.gid)
+export interface Ids {
+  uid: number
+  gid: number
+}
+
+type Tell = (message: string) => void
+
+/**
+ * Does something as another user and group, as far as the files go; scripts keep running as the caller. Throws
+ * SwitchFailure where the caller may not become that user.
+ */
+export function asUser<T>(su: Ids | undefined, act: () => T, tell?: Tell): T {
+  const before = current()
+  if (!su || isSame(su, before)) return act()
+  switchTo(su, tell)
   try {
     return act()
   } finally {
-    switchTo(uid, gid)
+    switchTo(before, tell)
   }
 }
 
+const isSame = (a: Ids, b: Ids) => a.uid === b.uid && a.gid === b.gid
+
+const current = (): Ids => ({
+  uid: process.geteuid?.() ?? 0,
+  gid: process.getegid?.() ?? 0,
+})
+
+export class SwitchFailure extends Error {}
+
 /** Only the caller's user may change the group, so that one comes between. */
-function switchTo(uid: number, gid: number): void {
-  process.seteuid?.(process.getuid?.() ?? 0)
-  process.setegid?.(gid)
-  process.seteuid?.(uid)
+function switchTo({ uid, gid }: Ids, tell?: Tell): void {
+  const before = current()
+  const change = `euid from ${before.uid} to ${uid} and egid from ${before.gid} to ${gid} (pid ${process.pid})`
+  tell?.(`switching ${change}`)
+  try {
+    process.seteuid?.(process.getuid?.() ?? 0)
+    process.setegid?.(gid)
+    process.seteuid?.(uid)
+  } catch (error) {
+    process.seteuid?.(before.uid)
+    throw new SwitchFailure(`error switching ${change}: ${describe(error)}`, { cause: error })
+  }
 }
 
 /** Back to who called, for scripts. */
-export function asCaller<T>(act: () => T): T {
-  return asUser({ uid: process.getuid?.() ?? 0, gid: process.getgid?.() ?? 0 }, act)
+export function asCaller<T>(act: () => T, tell?: Tell): T {
+  return asUser({ uid: process.getuid?.() ?? 0, gid: process.getgid?.() ?? 0 }, act, onlyOnce(tell))
+}
+
+/** A script's process ends as the caller: there is no way back to be told of. */
+function onlyOnce(tell: Tell | undefined): Tell | undefined {
+  let isTold = false
+  return (message) => {
+    if (!isTold) tell?.(message)
+    isTold = true
+  }
 }
 
 /** Whether the ids that hold now are those of who called. */
-export function isAsCaller(): boolean {
-  return process.geteuid?.() === process.getuid?.() && process.getegid?.() === process.getgid?.()
+export const isAsCaller = (): boolean => idsForChild().uid === undefined
+
+/** For a program that is to have all its ids those that hold now, so that it cannot get back to the caller's. */
+export function idsForChild(): { uid?: number; gid?: number } {
+  const { uid, gid } = current()
+  return uid === process.getuid?.() && gid === process.getgid?.() ? {} : { uid, gid }
 }
 
-/** Runs a program with all its ids those that hold now: it cannot get back to the caller's. */
-export function runAsCurrent(file: string, args: string[], options: SpawnSyncOptions) {
-  if (isAsCaller()) return spawnSync(file, args, options)
-  const [uid, gid] = [process.geteuid?.() ?? 0, process.getegid?.() ?? 0]
-  return asCaller(() => spawnSync(file, args, { ...options, uid, gid }))
+/** Runs a program with all its ids those that hold now. */
+export function runAsCurrent(file: string, args: string[], options: SpawnSyncOptions, tell?: Tell) {
+  const ids = idsForChild()
+  const all = { env: cleanEnvironment(process.env), ...options }
+  if (ids.uid === undefined) return spawnSync(file, args, all)
+  tell?.(`switching uid to ${ids.uid} and gid to ${ids.gid} permanently (pid ${process.pid})`)
+  return asCaller(() => spawnSync(file, args, { ...all, cwd: '/', ...ids }))
 }
 
 // CAP_DAC_OVERRIDE, CAP_DAC_READ_SEARCH, CAP_SETUID
@@ -43,7 +86,7 @@ const POWERS = (1n << 1n) | (1n << 2n) | (1n << 7n)
 
 /** Whether the rules for root hold: for root, and for an account that has as much power over files. */
 export function isPrivileged(): boolean {
-  if (process.geteuid?.() === 0) return true
+  if (process.getuid?.() === 0) return true
   const line = /^CapEff:\s*([0-9a-f]+)$/m.exec(readFileSync('/proc/self/status', 'utf8'))
   return (BigInt(`0x${line?.[1] ?? '0'}`) & POWERS) !== 0n
 }
@@ -54,19 +97,4 @@ export function becomeRoot(): void {
   process.setgroups?.([0])
   process.setgid?.(0)
   process.setuid?.(0)
-}
-
-/** Numbers of accounts, of the files of the system. */
-export const accounts = {
-  userId: (name: string) => lookUp('/etc/passwd', name),
-  groupId: (name: string) => lookUp('/etc/group', name),
-  home: () => process.env.HOME ?? homedir(),
-}
-
-function lookUp(path: string, name: string): number | undefined {
-  const line = readFileSync(path, 'utf8')
-    .split('\n')
-    .find((text) => text.startsWith(`${name}:`))
-  const id = line?.split(':')[2]
-  return id === undefined ? undefined : Number(id)
 }

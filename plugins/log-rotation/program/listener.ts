@@ -1,4 +1,4 @@
-import type { LogRotation } from './rotate-log.ts'
+import type { LogRotation } from './rotation.ts'
 
 /** What was found about a log. Only `due` leads to a rotation. */
 export interface Verdict {

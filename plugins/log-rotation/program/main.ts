@@ -1,11 +1,13 @@
+import { readFileSync } from 'node:fs'
+import { textOf } from './bytes.ts'
 import { describe } from './describe.ts'
-import { HELP, type Options, parseOptions, USAGE } from './options.ts'
-import { Output } from './output.ts'
+import { HELP, type Options, parseOptions, type Step, USAGE } from './options.ts'
+import { Output, writeAll } from './output.ts'
 import { readConfigurations } from './read-configuration.ts'
 import { rotateSet } from './rotate-set.ts'
 import { lockState, readState, writeState } from './state-file.ts'
 
-const VERSION = `logrotate 3.22.0 (reeve)
+const VERSION = `logrotate 3.22.0
 
     Default mail command:       /usr/bin/mail
     Default compress command:   /bin/gzip
@@ -13,7 +15,9 @@ const VERSION = `logrotate 3.22.0 (reeve)
     Default compress extension: .gz
     Default state file path:    /var/lib/logrotate/status
     ACL support:                yes
-    SELinux support:            no
+    SELinux support:            yes
+
+This is reeve in place of logrotate.
 `
 
 const EXIT = { clean: 0, failed: 1, usage: 2, locked: 3 } as const
@@ -24,28 +28,26 @@ const EXIT = { clean: 0, failed: 1, usage: 2, locked: 3 } as const
  * rights and runs the shell scripts of the configuration: unlike a job it is deliberately not jailed.
  */
 export async function logrotate(args: string[], show?: (text: string) => void): Promise<number> {
-  let options: Options
-  try {
-    options = parseOptions(args)
-  } catch (error) {
-    process.stderr.write(`${describe(error)}\n`)
+  const { options, steps, end } = parseOptions(rawArguments(args))
+  const output = new Output(false, show)
+  for (const step of steps) await prepare(step, output)
+  if (end?.kind === 'bad') {
+    writeAll(2, `logrotate: bad argument ${end.argument}: unknown error\n`)
     return EXIT.usage
   }
-  if (options.show) {
-    process.stdout.write({ version: VERSION, help: HELP, usage: USAGE }[options.show])
+  if (end) {
+    writeAll(1, { version: VERSION, help: HELP, usage: USAGE }[end.kind])
     return EXIT.clean
   }
-  if (options.skipLock && options.waitForLock) {
-    process.stderr.write(
-      'logrotate: options --skip-state-lock and --wait-for-state-lock are mutually exclusive\n',
-    )
-    return EXIT.failed
-  }
   if (options.configurations.length === 0) {
-    process.stderr.write(`${VERSION.split('\n')[0]}\n\n${USAGE}`)
+    const license = 'This is reeve in place of logrotate; see reeve --help\n\n'
+    writeAll(2, `${VERSION.split('\n')[0]} - ${license}${USAGE}`)
     return EXIT.failed
   }
-  const output = new Output(options.verbose || options.debug, show)
+  if (options.skipLock && options.waitForLock) {
+    writeAll(2, 'logrotate: options --skip-state-lock and --wait-for-state-lock are mutually exclusive\n')
+    return EXIT.failed
+  }
   try {
     return run(options, output)
   } catch (error) {
@@ -54,23 +56,47 @@ export async function logrotate(args: string[], show?: (text: string) => void): 
   }
 }
 
-function run(options: Options, output: Output): number {
-  if (options.log !== undefined) output.logTo(options.log)
-  if (options.debug) {
+/** The runtime replaces bytes that are no UTF-8; the kernel still has them. */
+function rawArguments(args: string[]): string[] {
+  if (!args.some((word) => word.includes('\ufffd'))) return args
+  const all = readFileSync('/proc/self/cmdline')
+  const words: string[] = []
+  for (let from = 0; from < all.length; ) {
+    const end = all.indexOf(0, from)
+    words.push(textOf(all.subarray(from, end < 0 ? undefined : end)))
+    from = end < 0 ? all.length : end + 1
+  }
+  return words.slice(words.length - args.length)
+}
+
+async function prepare(step: Step, output: Output): Promise<void> {
+  if (step.kind === 'debug') {
     output.warning(
       'logrotate in debug mode does nothing except printing debug messages!  Consider using verbose mode (-v) instead if this is not what you want.\n',
     )
   }
-  const sets = readConfigurations(options.configurations, output, options.debug)
-  if (!options.skipLock && !options.debug) {
-    if (lockState(options.state, options.waitForLock, output) === 'held-by-another') return EXIT.locked
+  if (step.kind !== 'log') output.verbose = true
+  else if (step.path === 'syslog') output.logTo((await import('./syslog.ts')).openSyslog())
+  else {
+    try {
+      output.logToFile(step.path)
+    } catch (error) {
+      output.error(`error opening log file ${step.path}: ${describe(error)}`)
+    }
   }
-  const state = readState(options.state, output)
+}
+
+function run(options: Options, output: Output): number {
+  const { configurations, state: path, debug: dryRun, skipLock, waitForLock } = options
+  const sets = readConfigurations(configurations, output, dryRun)
+  const now = new Date(Math.floor(Date.now() / 1000) * 1000)
+  if (!dryRun && !lockState(path, { skip: skipLock, wait: waitForLock }, output)) return EXIT.locked
+  const { state, buckets, isWhole } = readState(path, dryRun, output)
+  if (!isWhole) output.failed = true
   output.debug(`\nHandling ${sets.length} logs`)
-  const now = new Date()
-  const how = { forced: options.force, dryRun: options.debug, mailCommand: options.mail, now }
-  for (const set of sets) rotateSet(set, state, how, output)
-  if (!options.debug)
-    writeState(options.state, state, new Set(sets.flatMap(({ files }) => files)), now, output)
+  const seen = new Set<string>()
+  const how = { forced: options.force, dryRun, mailCommand: options.mail, now, seen }
+  for (const set of sets) if (!rotateSet(set, state, how, output)) output.failed = true
+  if (!dryRun && !writeState(path, { times: state, seen, buckets }, now, output)) output.failed = true
   return output.failed ? EXIT.failed : EXIT.clean
 }

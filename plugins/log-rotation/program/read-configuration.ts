@@ -1,182 +1,152 @@
-import {
-  chmodSync,
-  chownSync,
-  closeSync,
-  fstatSync,
-  mkdirSync,
-  openSync,
-  readdirSync,
-  readFileSync,
-  statSync,
-} from 'node:fs'
+import { closeSync, fstatSync, lstatSync, openSync, readdirSync, readFileSync, statSync } from 'node:fs'
 import {
   type Configuration,
+  disown,
   parseConfiguration,
   type Surroundings,
   startConfiguration,
 } from '../logrotate/parse.ts'
-import { DEFAULTS, type LogSet, type Ownership } from '../logrotate/settings.ts'
+import { DEFAULTS, type LogSet } from '../logrotate/settings.ts'
+import { accounts } from './accounts.ts'
+import { compareBytes, nameOf, textOf } from './bytes.ts'
 import { describe } from './describe.ts'
-import { glob, nameMatcher } from './glob.ts'
-import { accounts, asUser, isPrivileged } from './identity.ts'
+import { nameMatcher } from './fnmatch.ts'
+import { globLogs } from './glob.ts'
+import { isPrivileged } from './identity.ts'
+import { isPrintable } from './locale.ts'
+import { verifyOldDirectory } from './old-directory.ts'
 import type { Output } from './output.ts'
-import { directoryOf, oldDirectoryOf } from './paths.ts'
 
-const MAX_BYTES = 16 * 1_048_576
-const MAX_DEPTH = 100
+const MAX_BYTES = 0xff_ffff
+const MAX_DEPTH = 16
 
-/** Reads configurations in the order given; each changes the defaults of those after it. */
+/** Reads configurations in the order given; each changes the defaults of those after it. Errors are told. */
 export function readConfigurations(paths: string[], output: Output, dryRun: boolean): LogSet[] {
   const configuration = startConfiguration(DEFAULTS)
-  for (const path of paths) readPath(path, configuration, output, dryRun, 0)
+  const reading = { output, dryRun, depth: 0, directory: '' }
+  for (const path of paths) if (!readPath(path, configuration, reading)) output.failed = true
   return configuration.sets
 }
 
+interface Reading {
+  output: Output
+  dryRun: boolean
+  depth: number
+  /** Where names without a directory are looked for; '' is where the program was called. */
+  directory: string
+}
+
 /** A file, or the files of a directory without the taboo ones. False when something in it is wrong. */
-function readPath(
-  path: string,
-  into: Configuration,
-  output: Output,
-  dryRun: boolean,
-  depth: number,
-): boolean {
-  if (depth > MAX_DEPTH) {
-    output.error(`${path}: include nesting too deep`)
-    return false
-  }
+function readPath(path: string, into: Configuration, reading: Reading): boolean {
+  const { output } = reading
+  const actual = path.startsWith('/') ? path : reading.directory + path
   try {
-    if (!statSync(path).isDirectory()) return readFile(path, path, into, output, dryRun, depth)
-    let clean = true
-    for (const name of readdirSync(path).sort()) {
-      const taboo = tabooOf(name, into)
-      if (taboo !== undefined) output.debug(`Ignoring ${name}, because of ${taboo} pattern match`)
-      else if (!readFile(`${path}/${name}`, name, into, output, dryRun, depth)) clean = false
-    }
-    return clean
+    if (!statSync(nameOf(actual)).isDirectory()) return readRestoring(actual, path, into, reading)
   } catch (error) {
     output.error(`cannot stat ${path}: ${describe(error)}`)
     return false
   }
+  let names: string[]
+  try {
+    names = readdirSync(nameOf(actual), { encoding: 'buffer' }).map(textOf)
+  } catch (error) {
+    output.error(`cannot open directory ${path}: ${describe(error)}`)
+    return false
+  }
+  const matchers = into.taboo.patterns.map((pattern) => ({ pattern, matches: nameMatcher(pattern) }))
+  const wanted = names.filter((name) => {
+    const taboo = matchers.find(({ matches }) => matches(name))
+    if (taboo) output.debug(`Ignoring ${name}, because of ${taboo.pattern} pattern match`)
+    return !taboo
+  })
+  let isClean = true
+  for (const name of wanted.sort(compareBytes)) {
+    const directory = `${actual.replace(/\/+$/, '')}/`
+    if (readRestoring(directory + name, name, into, { ...reading, directory })) continue
+    output.error(`found error in file ${name}, skipping`)
+    isClean = false
+  }
+  return isClean
 }
 
-function tabooOf(name: string, { tabooExtensions, tabooPatterns }: Configuration): string | undefined {
-  if (name === '.' || name === '..') return name
-  return [...tabooExtensions.map((extension) => `*${extension}`), ...tabooPatterns].find((pattern) =>
-    nameMatcher(pattern).test(name),
-  )
-}
-
-function readFile(
-  path: string,
-  shown: string,
-  into: Configuration,
-  output: Output,
-  dryRun: boolean,
-  depth: number,
-): boolean {
-  const text = readTrusted(path, shown, output)
-  if (text === undefined) return true
-  output.debug(`reading config file ${shown}`)
+/** What a file in error said of the defaults does not count, and a block that it was included into is left without logs. */
+function readRestoring(path: string, shown: string, into: Configuration, reading: Reading): boolean {
   const before = { ...into.defaults }
+  const isClean = readFile(path, shown, into, reading)
+  if (isClean) return true
+  Object.assign(into.defaults, before)
+  if (into.set) {
+    disown(into, into.set)
+    into.set.pattern = '(null)'
+  }
+  return false
+}
+
+function readFile(path: string, shown: string, into: Configuration, reading: Reading): boolean {
+  const { output, dryRun, depth } = reading
+  const text = readTrusted(path, shown, output)
+  if (typeof text !== 'string') return text.isClean
+  output.debug(`reading config file ${shown}`)
   const around: Surroundings = {
     ...accounts,
-    glob,
+    glob: (pattern) => globLogs(pattern, accounts.home),
+    isDirectory: (log) => lstatSync(nameOf(log), { throwIfNoEntry: false })?.isDirectory() ?? false,
+    isPrintable,
     error: output.error,
+    warning: output.warning,
     debug: output.debug,
-    include: (name, target) => {
-      output.debug(`including ${name}`)
-      return readPath(name, target, output, dryRun, depth + 1)
-    },
-    verifyOldDirectory: (set) =>
-      asUser(dryRun ? undefined : set.settings.su, () => verifyOldDirectory(set, dryRun)),
+    mayInclude: depth < MAX_DEPTH,
+    include: (name, target) => readPath(name, target, { ...reading, depth: depth + 1 }),
+    verifyOldDirectory: (set, place) => verifyOldDirectory(set, place, dryRun, output),
   }
-  const clean = parseConfiguration(text, shown, into, around)
-  if (!clean) output.failed = true
-  if (!clean && depth > 0) {
-    output.complaint(`found error in file ${shown}, skipping`)
-    Object.assign(into.defaults, before)
-  }
-  return clean
+  return parseConfiguration(text, shown, into, around)
 }
 
-/** The text of a configuration that nobody but its owner can have written. Undefined: it is not used. */
-function readTrusted(path: string, shown: string, output: Output): string | undefined {
-  // Without waiting: a named pipe among the files must not hold up the rest.
-  const stat = statSync(path, { throwIfNoEntry: false })
-  if (!stat) {
-    output.error(`failed to open config file ${shown}: No such file or directory`)
-    return undefined
-  }
-  const isStandardInput =
-    path === '/dev/stdin' || path.startsWith('/dev/fd/') || path.startsWith('/proc/self/fd/')
-  if (!stat.isFile() && !isStandardInput) {
-    output.debug(`Ignoring ${shown} because it's not a regular file.`)
-    return undefined
-  }
-  const descriptor = openSync(path, 'r')
+const IGNORED = { isClean: true }
+const REFUSED = { isClean: false }
+
+/** The text of a configuration that nobody but root can have written, where root reads it. */
+function readTrusted(path: string, shown: string, output: Output): string | { isClean: boolean } {
+  const isStream = path === '/dev/stdin' || path.startsWith('/dev/fd/') || path.startsWith('/proc/self/fd/')
   try {
-    const { mode, uid, size } = fstatSync(descriptor)
-    if (isStandardInput) return readFileSync(descriptor, 'utf8')
-    if ((mode & 0o022) !== 0) {
+    // Without waiting: a named pipe among the files must not hold up the rest.
+    if (!isStream && !statSync(nameOf(path)).isFile()) {
+      output.debug(`Ignoring ${shown} because it's not a regular file.`)
+      return IGNORED
+    }
+    const descriptor = openSync(nameOf(path), 'r')
+    try {
+      if (!fstatSync(descriptor).isFile()) return textOf(readFileSync(descriptor))
+      return isAcceptable(descriptor, shown, output) ?? textOf(readFileSync(descriptor))
+    } finally {
+      closeSync(descriptor)
+    }
+  } catch (error) {
+    output.error(`failed to open config file ${shown}: ${describe(error)}`)
+    return REFUSED
+  }
+}
+
+function isAcceptable(descriptor: number, shown: string, output: Output): { isClean: boolean } | undefined {
+  const { mode, uid, size } = fstatSync(descriptor)
+  if (isPrivileged()) {
+    if ((mode & 0o7533) !== 0o400) {
       output.warning(`Potentially dangerous mode on ${shown}: 0${(mode & 0o7777).toString(8)}`)
+    }
+    if ((mode & 0o022) !== 0) {
       output.error(`Ignoring ${shown} because it is writable by group or others.`)
-      return undefined
+      return REFUSED
     }
-    if (isPrivileged() && uid !== 0) {
+    if (uid !== 0) {
       output.error(`Ignoring ${shown} because the file owner is wrong (should be root or user with uid 0).`)
-      return undefined
-    }
-    if (size > MAX_BYTES) {
-      output.error(`file ${shown} too large, probably not a config file.`)
-      return undefined
-    }
-    if (size === 0) {
-      output.debug(`Ignoring ${shown} because it's empty.`)
-      return undefined
-    }
-    return readFileSync(descriptor, 'utf8')
-  } finally {
-    closeSync(descriptor)
-  }
-}
-
-function verifyOldDirectory({ files, settings }: LogSet, dryRun: boolean): string | undefined {
-  if (settings.oldDirectory === undefined) return undefined
-  for (const file of files) {
-    const log = statSync(directoryOf(file), { throwIfNoEntry: false })
-    if (!log) {
-      if (settings.missingOk) continue
-      return `error verifying log file path ${directoryOf(file)}: No such file or directory`
-    }
-    const directory = oldDirectoryOf(file, settings.oldDirectory)
-    if (settings.createOldDirectory && !statSync(directory, { throwIfNoEntry: false })) {
-      if (dryRun) continue
-      makeDirectory(directory, settings.createOldDirectory, log)
-    }
-    const old = statSync(directory, { throwIfNoEntry: false })
-    if (!old) {
-      if (settings.missingOk) continue
-      return `error verifying olddir path ${directory}: No such file or directory`
-    }
-    if (!old.isDirectory()) return `path ${directory} already exists, but it is not a directory`
-    if (old.dev !== log.dev && settings.keep === 'rename') {
-      return `olddir ${directory} and log file ${file} are on different devices`
+      return REFUSED
     }
   }
-  return undefined
-}
-
-/** Only what is missing; the wanted mode and owners are those of every directory that is made. */
-function makeDirectory(path: string, wanted: Ownership, like: { uid: number; gid: number }): void {
-  const parent = directoryOf(path)
-  if (!statSync(parent, { throwIfNoEntry: false })) makeDirectory(parent, wanted, like)
-  mkdirSync(path, { mode: 0o700 })
-  if (wanted.uid !== undefined || wanted.gid !== undefined) {
-    chownSync(
-      path,
-      wanted.uid ?? process.geteuid?.() ?? like.uid,
-      wanted.gid ?? process.getegid?.() ?? like.gid,
-    )
+  if (size > MAX_BYTES) {
+    output.error(`file ${shown} too large, probably not a config file.`)
+    return REFUSED
   }
-  chmodSync(path, wanted.mode ?? 0o755)
+  if (size > 0) return undefined
+  output.debug(`Ignoring ${shown} because it's empty.`)
+  return IGNORED
 }

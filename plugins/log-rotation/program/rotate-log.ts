@@ -1,87 +1,75 @@
-import { closeSync, constants, fsyncSync, lstatSync, openSync, renameSync, type Stats } from 'node:fs'
-import type { LogSet } from '../logrotate/settings.ts'
-import { copyAccessList } from './acl.ts'
-import { compressLog } from './compress-log.ts'
+import { closeSync, constants, openSync } from 'node:fs'
+import { readAccessList } from './acl.ts'
 import { copyLog } from './copy-log.ts'
-import { createKeepingOther, syncDirectoryOf } from './create-file.ts'
-import { disposeOf } from './dispose-log.ts'
-import type { Listener } from './listener.ts'
-import type { Output } from './output.ts'
-import type { NamePlan } from './plan-names.ts'
-import { removeLog } from './remove-log.ts'
+import { CreateFailure, createOutputFile } from './create-file.ts'
+import { describe } from './describe.ts'
+import type { LogRotation } from './rotation.ts'
 
-/** One log on its way through a rotation. */
-export interface LogRotation {
-  path: string
-  set: LogSet
-  names: NamePlan
-  /** Of the log before it is rotated: a copy of it is no younger than its last line. */
-  modifiedAt: Date
-  now: Date
-  mailCommand: string
-  output: Output
-  dryRun: boolean
-  listener?: Listener | undefined
+export const temporaryOf = (path: string): string => `${path}.tmp`
+
+/** Gives the log its new name and makes its successor, or copies it. False: an error, which has been told. */
+export function rotateLog(rotation: LogRotation): boolean {
+  const { path, set } = rotation
+  const { rotate, copy, copyTruncate, renameCopy, create, mail } = set.settings
+  if (!copy && !copyTruncate) {
+    const source = openForAttributes(rotation)
+    try {
+      const isMoved = moveLog(rotation)
+      if (!isMoved || !create) return isMoved
+      return createSuccessor(rotation, source)
+    } finally {
+      if (source !== undefined) closeSync(source)
+    }
+  }
+  return renameCopy || copyLog(rotation, path, rotate !== 0 || mail !== undefined)
 }
 
-/** Moves the earlier ones one on and gives the log its new name, or copies it; makes its successor. Throws. */
-export function rotateLog(rotation: LogRotation): void {
-  const { path, set, names, now, output, dryRun } = rotation
-  const { settings } = set
-  if (!dryRun) compressEarlier(rotation)
-  for (const aged of names.aged) {
-    output.debug(`removing old log ${aged}`)
-    if (!dryRun) disposeOf(aged, rotation)
+/** Only a handle: of a log that its user may not read there is no access list to be had. */
+function openForAttributes({ path, set, files, dryRun }: LogRotation): number | undefined {
+  if (dryRun || !set.settings.create) return undefined
+  try {
+    return openSync(files.at(path), constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK)
+  } catch {
+    return undefined
   }
-  for (const { from, to } of names.renames) {
-    output.debug(`renaming ${from} to ${to}`)
-    if (!dryRun) renameSync(from, to)
-  }
-  const moves = settings.keep === 'rename' || settings.keep === 'renamecopy'
-  if (moves) {
-    const target = settings.keep === 'renamecopy' ? temporaryOf(path) : names.final
-    output.debug(`renaming ${path} to ${target}`)
-    if (dryRun) return
-    const stat = lstatSync(path)
-    renameSync(path, target)
-    if (settings.create) createSuccessor(rotation, target, stat)
-    syncDirectoryOf(target)
-    return
-  }
-  const keeps = settings.rotate !== 0 || settings.mail !== undefined
-  output.debug(keeps ? `copying ${path} to ${names.final}` : `Not copying ${path}: no old logs will be kept`)
-  if (dryRun) return
-  copyLog(path, keeps ? names.final : undefined, settings.keep.endsWith('copytruncate'), now, output)
 }
 
-/** What `delaycompress` left at the last rotation. Throws. */
-export function compressEarlier({ set, names, now, output }: LogRotation): void {
-  for (const earlier of names.compress) {
-    compressLog(earlier, set.settings, now, output)
-    if (!removeLog(earlier, set, output))
-      throw new Error(`Cannot remove "${earlier}" after it was compressed`)
+function moveLog({ path, set, names, files, output, dryRun }: LogRotation): boolean {
+  const { rotate, renameCopy, compress, delayCompress, compressExtension } = set.settings
+  const target = renameCopy ? temporaryOf(path) : names.final
+  output.debug(`renaming ${path} to ${target}`)
+  let isMoved = true
+  try {
+    if (!dryRun) files.rename(path, target)
+  } catch (error) {
+    output.error(`failed to rename ${path} to ${target}: ${describe(error)}`)
+    isMoved = false
   }
+  if (rotate === 0) {
+    names.dispose = names.final + (compress && !delayCompress ? compressExtension : '')
+    output.debug(`disposeName will be ${names.dispose}`)
+  }
+  return isMoved
 }
 
 /** An empty log under the old name, with the old one's owner, mode and access list where none are set. */
-function createSuccessor({ path, set, now, output }: LogRotation, old: string, stat: Stats): void {
-  const { mode, uid, gid } = set.settings.create ?? {}
-  const like = { mode: (mode ?? stat.mode) & 0o7777, uid: uid ?? stat.uid, gid: gid ?? stat.gid }
+function createSuccessor(rotation: LogRotation, source: number | undefined): boolean {
+  const { path, set, attributes, files, now, output, dryRun } = rotation
+  const { mode, uid, gid } = set.settings.createAs
+  const like = {
+    mode: mode ?? attributes.mode & 0o777,
+    uid: uid ?? attributes.uid,
+    gid: gid ?? attributes.gid,
+  }
   output.debug(`creating new ${path} mode = 0${like.mode.toString(8)} uid = ${like.uid} gid = ${like.gid}`)
-  const descriptor = createKeepingOther(path, like, now, output)
+  if (dryRun) return true
   try {
-    if (mode === undefined) {
-      const source = openSync(old, constants.O_RDONLY | constants.O_NOFOLLOW)
-      try {
-        copyAccessList(source, descriptor)
-      } finally {
-        closeSync(source)
-      }
-    }
-    fsyncSync(descriptor)
-  } finally {
+    const accessList = mode === undefined && source !== undefined ? readAccessList(source) : undefined
+    const descriptor = createOutputFile(files, path, { ...like, accessList, contextOf: source }, now, output)
     closeSync(descriptor)
+    return true
+  } catch (error) {
+    if (!(error instanceof CreateFailure)) output.error(`getting file ACL ${path}: ${describe(error)}`)
+    return false
   }
 }
-
-export const temporaryOf = (path: string) => `${path}.tmp`

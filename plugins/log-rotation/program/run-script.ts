@@ -1,32 +1,30 @@
 import { spawnSync } from 'node:child_process'
+import { textOf } from './bytes.ts'
+import { cleanEnvironment } from './environment.ts'
 import { asCaller } from './identity.ts'
 import type { Output } from './output.ts'
-
-/** Runs a script of the configuration by /bin/sh as the caller, whatever `su` says. False when it fails. */
-export function runScript(script: string, args: string[], output: Output): boolean {
-  output.debug(`running script with args ${args.join(' ')}: "${script}"`)
-  if (output.captures) return runCaptured(script, args, output)
-  const log = output.fileDescriptor
-  const result = asCaller(() =>
-    spawnSync('/bin/sh', ['-c', script, 'logrotate_script', ...args], {
-      stdio: log === undefined ? 'inherit' : ['inherit', 'inherit', 'inherit', log],
-    }),
-  )
-  return result.status === 0
-}
+import { startable } from './run-program.ts'
 
 const MAX_BYTES = 1_048_576
 
-function runCaptured(script: string, args: string[], output: Output): boolean {
+/** Runs a script of the configuration by /bin/sh as the caller, whatever `su` says. False when it fails. */
+export function runScript(script: string, args: string[], dryRun: boolean, output: Output): boolean {
+  if (dryRun) {
+    output.debug(`running script with args ${args[0] ?? ''} ${args[1] ?? ''}: "${script}"`)
+    return true
+  }
+  const [text = ''] = script.split('\0')
+  const [file, words] = startable('/bin/sh', ['-c', text, 'logrotate_script', ...args])
+  const env = cleanEnvironment(process.env)
+  if (!output.captures) {
+    return asCaller(() => spawnSync(file, words, { stdio: 'inherit', env }), output.debug).status === 0
+  }
   const result = asCaller(() =>
-    spawnSync('/bin/sh', ['-c', script, 'logrotate_script', ...args], {
-      stdio: ['ignore', 'pipe', 'pipe'],
-      maxBuffer: MAX_BYTES,
-    }),
+    spawnSync(file, words, { stdio: ['ignore', 'pipe', 'pipe'], maxBuffer: MAX_BYTES, env }),
   )
-  const said = [result.error?.message, result.stderr?.toString().trim(), result.stdout?.toString().trim()]
-  const text = said.filter(Boolean).join('\n')
-  if (result.status !== 0 && text !== '') output.complaint(text)
-  else if (text !== '') output.debug(text)
+  const said = [result.stderr, result.stdout].map((bytes) => textOf(bytes ?? new Uint8Array()).trim())
+  const message = [result.error?.message, ...said].filter(Boolean).join('\n')
+  if (result.status !== 0 && message !== '') output.error(message)
+  else if (message !== '') output.debug(message)
   return result.status === 0
 }

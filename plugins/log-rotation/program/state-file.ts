@@ -1,11 +1,8 @@
 import {
   closeSync,
   constants,
-  fchmodSync,
-  fchownSync,
   fstatSync,
   fsyncSync,
-  lstatSync,
   openSync,
   readFileSync,
   renameSync,
@@ -13,104 +10,205 @@ import {
   writeFileSync,
 } from 'node:fs'
 import { architecture, NUMBERS, systemCall } from '../../../agent/host/libc.ts'
-import { formatState, parseState } from '../logrotate/state.ts'
-import { createFile, syncDirectoryOf } from './create-file.ts'
+import { errnoOf } from '../../../agent/lib/errors.ts'
+import { bucketsFor, formatState, parseState } from '../logrotate/state.ts'
+import { readAccessList, systemError } from './acl.ts'
+import { bytesOf, nameOf, textOf } from './bytes.ts'
+import { CreateFailure, createOutputFile } from './create-file.ts'
 import { describe } from './describe.ts'
+import { Files } from './files.ts'
 import type { Output } from './output.ts'
-import type { State } from './rotate-set.ts'
 
-const YEAR_MS = 365 * 86_400_000
-const [LOCK_EXCLUSIVE, LOCK_NO_WAIT, WOULD_BLOCK] = [2, 4, -11]
+/** Times of the last rotation by log. */
+export type State = Map<string, Date>
 
-export type Lock = 'taken' | 'none' | 'held-by-another'
+/** Seconds of a solar year. */
+const YEAR_SECONDS = 31_556_926
+const [LOCK_EXCLUSIVE, LOCK_NO_WAIT] = [2, 4]
+const NOWHERE = '/dev/null'
+const { O_RDONLY, O_RDWR, O_CREAT, O_EXCL, O_WRONLY } = constants
 
 /** Holds the state file until the process ends. A file that others may read is not locked: they could hold it. */
-export function lockState(path: string, wait: boolean, output: Output): Lock {
-  if (path === '/dev/null') return 'none'
-  if (!lstatSync(path, { throwIfNoEntry: false })) {
-    output.debug(`Creating stub state file: ${path}`)
-    const stub = createFile(path, {
-      mode: 0o640,
-      uid: process.geteuid?.() ?? 0,
-      gid: process.getegid?.() ?? 0,
-    })
-    writeFileSync(stub, formatState(new Map()))
-    closeSync(stub)
+export function lockState(path: string, how: { skip: boolean; wait: boolean }, output: Output): boolean {
+  if (path === NOWHERE) return true
+  const descriptor = openToLock(path, output)
+  if (descriptor === undefined) return false
+  if (how.skip) {
+    output.debug(`Skip locking state file ${path}`)
+    closeSync(descriptor)
+    return true
   }
-  const descriptor = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK)
   if ((fstatSync(descriptor).mode & 0o004) !== 0) {
     output.warning(
       `state file ${path} is world-readable and thus can be locked from other unprivileged users. Skipping lock acquisition...`,
     )
     closeSync(descriptor)
-    return 'none'
+    return true
   }
-  const result = systemCall(
-    NUMBERS[architecture()].flock,
-    descriptor,
-    wait ? LOCK_EXCLUSIVE : LOCK_EXCLUSIVE | LOCK_NO_WAIT,
+  if (how.wait) output.debug(`waiting for lock on state file ${path}`)
+  const operation = how.wait ? LOCK_EXCLUSIVE : LOCK_EXCLUSIVE | LOCK_NO_WAIT
+  const result = systemCall(NUMBERS[architecture()].flock, descriptor, operation)
+  if (result === 0) {
+    output.debug(`acquired lock on state file ${path}`)
+    return true
+  }
+  const error = systemError(-result)
+  const isHeld = error.code === 'EAGAIN' || error.code === 'EWOULDBLOCK'
+  output.error(
+    isHeld
+      ? `state file ${path} is already locked\nlogrotate does not support parallel execution on the same set of logfiles.`
+      : `error acquiring lock on state file ${path}: ${describe(error)}`,
   )
-  if (result === 0) return 'taken'
-  if (result === WOULD_BLOCK) {
-    output.error(`state file ${path} is already locked`)
-    output.error('logrotate does not support parallel execution on the same set of logfiles.')
-    return 'held-by-another'
-  }
-  throw new Error(`error acquiring lock on state file ${path}: errno ${-result}`)
+  closeSync(descriptor)
+  return false
 }
 
-export function readState(path: string, output: Output): State {
+function openToLock(path: string, output: Output): number | undefined {
+  const name = nameOf(path)
+  try {
+    return openSync(name, O_RDWR)
+  } catch (error) {
+    if (errnoOf(error) !== 'ENOENT') {
+      output.error(`error opening state file ${path}: ${describe(error)}`)
+      return undefined
+    }
+  }
+  output.debug(`Creating stub state file: ${path}`)
+  try {
+    return openSync(name, O_CREAT | O_EXCL | O_WRONLY, 0o640)
+  } catch (error) {
+    output.error(`error creating stub state file ${path}: ${describe(error)}`)
+    return undefined
+  }
+}
+
+/** What could be read; `isWhole` is false when something is wrong with the file, which has been told. */
+export function readState(
+  path: string,
+  dryRun: boolean,
+  output: Output,
+): { state: State; buckets: number; isWhole: boolean } {
   output.debug(`Reading state from file: ${path}`)
-  const stat = lstatSync(path, { throwIfNoEntry: false })
-  if (!stat) {
-    output.debug(`state file ${path} does not exist`)
-    return new Map()
+  let bytes: Uint8Array = new Uint8Array()
+  let isWhole = true
+  try {
+    bytes = readRegular(path)
+  } catch (error) {
+    if (!dryRun) output.error(`error opening state file ${path}: ${describe(error)}`)
+    else if (errnoOf(error) === 'ENOENT') output.debug(`state file ${path} does not exist`)
+    else output.error(`error opening state file ${path}; assuming empty state: ${describe(error)}`)
+    isWhole = dryRun
   }
-  if (path === '/dev/null') return new Map()
-  const { entries, problems } = parseState(readFileSync(path, 'utf8'), path)
-  for (const problem of problems) output.error(problem)
-  return entries
+  const buckets = bucketsFor(bytes.length)
+  output.debug(`Allocating hash table for state file, size ${buckets} entries`)
+  if (bytes.length === 0) return { state: new Map(), buckets, isWhole }
+  const { entries, problem } = parseState(textOf(bytes), path)
+  for (const _ of entries) output.debug('Creating new state')
+  if (problem !== undefined) output.error(problem)
+  return { state: entries, buckets, isWhole: problem === undefined }
 }
 
-/** Replaces the state file at once. Logs that no set names and that were not rotated for a year are forgotten. */
+/** What is no regular file is as good as empty. Throws. */
+function readRegular(path: string): Uint8Array {
+  const descriptor = openSync(nameOf(path), O_RDONLY | constants.O_NONBLOCK)
+  try {
+    return fstatSync(descriptor).isFile() ? readFileSync(descriptor) : new Uint8Array()
+  } finally {
+    closeSync(descriptor)
+  }
+}
+
+/** Replaces the state file at once. Logs that are no more and were not rotated for a year are forgotten. */
 export function writeState(
   path: string,
-  state: State,
-  considered: ReadonlySet<string>,
+  state: { times: State; seen: ReadonlySet<string>; buckets: number },
   now: Date,
   output: Output,
-): void {
-  if (path === '/dev/null') return
-  const kept = [...state].filter(([log, at]) => {
-    if (now.getTime() - at.getTime() <= YEAR_MS || considered.has(log)) return true
-    output.debug(
-      `Removing ${log} from state file, because it does not exist and has not been rotated for one year`,
-    )
+): boolean {
+  if (path === NOWHERE) return true
+  try {
+    const descriptor = openSync(nameOf(path), O_RDONLY)
+    try {
+      return replaceState(path, descriptor, state, now, output)
+    } finally {
+      closeSync(descriptor)
+    }
+  } catch (error) {
+    output.error(`error opening state file ${path}: ${describe(error)}`)
     return false
-  })
-  const before = lstatSync(path, { throwIfNoEntry: false })
-  if (before && !before.isFile()) {
-    output.error(`state file ${path} is no regular file, it is not written`)
-    return
+  }
+}
+
+function replaceState(
+  path: string,
+  before: number,
+  { times, seen, buckets }: { times: State; seen: ReadonlySet<string>; buckets: number },
+  now: Date,
+  output: Output,
+): boolean {
+  const { mode, uid, gid } = fstatSync(before)
+  const like = { mode, uid, gid }
+  if ((mode & constants.S_IFMT) !== constants.S_IFREG) {
+    output.error(`not writing state to ${path} because it is not a regular file`)
+    return false
   }
   const temporary = `${path}.tmp`
-  if (lstatSync(temporary, { throwIfNoEntry: false })) unlinkSync(temporary)
   try {
-    const mine = { uid: process.geteuid?.() ?? 0, gid: process.getegid?.() ?? 0 }
-    const descriptor = createFile(temporary, { mode: 0o640, ...mine })
+    unlinkSync(nameOf(temporary))
+  } catch (error) {
+    if (errnoOf(error) !== 'ENOENT') {
+      output.error(`error removing old temporary state file ${temporary}: ${describe(error)}`)
+      return false
+    }
+  }
+  const kept = withoutForgotten(times, seen, now, output)
+  try {
+    // Who can read the file could hold its lock.
+    const isOpen = (mode & 0o004) !== 0
+    const accessList = isOpen ? undefined : readAccessList(before)
+    const wanted = { ...like, mode: mode & ~0o004, accessList, contextOf: before }
+    const descriptor = createOutputFile(new Files(false), temporary, wanted, now, output)
     try {
-      writeFileSync(descriptor, formatState(new Map(kept)))
-      if (before) {
-        fchownSync(descriptor, before.uid, before.gid)
-        fchmodSync(descriptor, before.mode & 0o7770)
-      }
+      writeFileSync(descriptor, bytesOf(formatState(kept, buckets, bytesOf)))
       fsyncSync(descriptor)
     } finally {
       closeSync(descriptor)
     }
-    renameSync(temporary, path)
-    syncDirectoryOf(path)
   } catch (error) {
-    output.error(`error creating temp state file ${temporary}: ${describe(error)}`)
+    if (!(error instanceof CreateFailure)) {
+      output.error(`error creating temp state file ${temporary}: ${describe(error)}`)
+      discard(temporary)
+    }
+    return false
+  }
+  try {
+    renameSync(nameOf(temporary), nameOf(path))
+    return true
+  } catch (error) {
+    output.error(`error renaming temp state file ${temporary} to ${path}: ${describe(error)}`)
+    discard(temporary)
+    return false
+  }
+}
+
+function withoutForgotten(times: State, seen: ReadonlySet<string>, now: Date, output: Output): State {
+  const forgotten = (log: string, at: Date) =>
+    !seen.has(log) && Math.floor(now.getTime() / 1000) - at.getTime() / 1000 > YEAR_SECONDS
+  return new Map(
+    [...times].filter(([log, at]) => {
+      if (!forgotten(log, at)) return true
+      output.debug(
+        `Removing ${log} from state file, because it does not exist and has not been rotated for one year`,
+      )
+      return false
+    }),
+  )
+}
+
+function discard(path: string): void {
+  try {
+    unlinkSync(nameOf(path))
+  } catch {
+    // It is in nobody's way.
   }
 }

@@ -8,12 +8,16 @@ function read(text: string) {
   const configuration = startConfiguration(DEFAULTS)
   const clean = parseConfiguration(text, 'conf', configuration, {
     userId: (name) => (name === 'root' ? 0 : undefined),
-    groupId: (name) => ({ root: 0, adm: 4 })[name],
+    groupId: (name) => ({ root: 0, adm: 4, '4': 4 })[name],
     home: () => '/root',
-    glob: (pattern) => [pattern],
+    glob: (pattern) => ({ paths: [pattern] }),
+    isDirectory: () => false,
+    isPrintable: () => true,
+    mayInclude: true,
     include: () => true,
-    verifyOldDirectory: () => undefined,
+    verifyOldDirectory: () => true,
     error: (message) => errors.push(message),
+    warning: (message) => errors.push(message),
     debug: () => {},
   })
   return { clean, errors, ...configuration }
@@ -41,7 +45,12 @@ test.each([
   ['create 0644 nobody-here root', "conf:2 unknown user 'nobody-here'"],
   ['create 0644 root root more', 'conf:2 extra arguments for create'],
   ['su root', 'conf:2 no group for su'],
-  ['weekly 8', "conf:2 bad weekly directive '8'"],
+  ['create 0999', "conf:2 invalid mode '0999'"],
+  ['rotate \nweekly', 'conf:2 argument expected after rotate count'],
+  ['mail a b', 'conf:2 bad mail address  a b\n}\n/b {\n}\n'],
+  ['compressoptions', 'conf:2 invalid compression options'],
+  ['/c {', 'conf:2 unexpected log filename'],
+  ['weird!', "conf:2 keyword 'weird' not properly separated, found 0x21"],
   ['daily;', "conf:2 keyword 'daily' not properly separated, found 0x3b"],
   ['tabooext .x', 'conf:2 tabooext may not appear inside of log file definition'],
 ])('parseConfiguration() leaves out a block with "%s" and reads the next', (line, message) => {
@@ -65,7 +74,7 @@ test.each([
   ['create "root" 4', { uid: 0, gid: 4 }],
   ['create', {}],
 ])('parseConfiguration() reads "%s"', (line, expected) => {
-  expect(read(`/a {\n${line}\n}\n`).sets[0]?.settings.create).toEqual(expected)
+  expect(read(`/a {\n${line}\n}\n`).sets[0]?.settings.createAs).toEqual(expected)
 })
 
 test('formatState() writes what parseState() reads, whatever the names hold', () => {
@@ -75,12 +84,12 @@ test('formatState() writes what parseState() reads, whatever the names hold', ()
       new Date(2026, 1, 3, 4, 5, 6),
     ]),
   )
-  expect(parseState(formatState(entries), 'state')).toEqual({ entries, problems: [] })
+  expect(parseState(formatState(entries), 'state')).toEqual({ entries })
 })
 
 test('parseState() reads version 1 and dates without a time', () => {
-  const { entries, problems } = parseState('logrotate state -- version 1\n/a 2026-2-3\n', 'state')
-  expect(problems).toEqual([])
+  const { entries, problem } = parseState('logrotate state -- version 1\n/a 2026-2-3\n', 'state')
+  expect(problem).toBeUndefined()
   expect(entries).toEqual(new Map([['/a', new Date(2026, 1, 3)]]))
 })
 
@@ -90,5 +99,5 @@ test.each([
   ['logrotate state -- version 2\n"/a" 2026-13-1-0:0:0\n', 'bad month 13 for file /a in state file state'],
   ['logrotate state -- version 2\n"/a" 2026-1-1-25:0:0\n', 'bad hour 25 for file /a in state file state'],
 ])('parseState() tells what is wrong with %j', (text, problem) => {
-  expect(parseState(text, 'state').problems).toEqual([problem])
+  expect(parseState(text, 'state').problem).toBe(problem)
 })

@@ -50,6 +50,9 @@ export async function compare(
   if (real.exits.some((code) => code !== 0)) {
     real.state = []
     ours.state = []
+    // Since 3.22 the prerotate script runs before it is known whether the log can be rotated.
+    delete real.tree.scripts
+    delete ours.tree.scripts
   }
   return { real, ours, said }
 }

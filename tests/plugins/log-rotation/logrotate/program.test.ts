@@ -71,7 +71,7 @@ test('logrotate() mails what it removes, uncompressed', async () => {
   writeFileSync(work.at('a.log'), 'next\n')
   expect(await work.run('-f', '-m', work.at('mailer'))).toBe(0)
   expect(readFileSync(work.at('mailed'), 'utf8')).toBe('line\n')
-  expect(readFileSync(work.at('args'), 'utf8')).toBe(`-s ${work.at('a.log.2')} root\n`)
+  expect(readFileSync(work.at('args'), 'utf8')).toBe(`-s ${work.at('a.log.2.gz')} root\n`)
 })
 
 test('logrotate() exits with 3 when another holds the state file, and goes on with --skip-state-lock', async () => {
