@@ -1,3 +1,4 @@
+import { hostname } from 'node:os'
 import {
   type ApplyContext,
   type Artifact,
@@ -5,13 +6,16 @@ import {
   type Report,
   UserError,
 } from '../../agent/contract/mod.ts'
+import type { AboutBackup } from './archive/manifest.ts'
 import type { BackupConfig } from './config.ts'
 import { type Expected, proveBackup, writeBackup } from './create.ts'
 import { deliver, proveCopy } from './deliver.ts'
 import { pathIn } from './destination/config.ts'
 import type { Destination } from './destination/destination.ts'
 import { newSessionKey } from './encryption.ts'
-import { fullName } from './object-name.ts'
+import { IndexStore, settingsDigest } from './incremental/index-store.ts'
+import { type BackupPlan, planBackup } from './incremental/plan.ts'
+import { fullName, incrementName, parseBackupName } from './object-name.ts'
 import { deliveryFailed, type Place, Places } from './places.ts'
 import { loadRecipients, type Recipients } from './recipients.ts'
 import { type BackupCopy, type BackupRecord, newCopy, type ProvenCopy, provenAt, Records } from './records.ts'
@@ -108,18 +112,27 @@ class Run {
    */
   private async makeFirst(sessionKey: Uint8Array) {
     let failure: unknown
+    const { plan, indexStore, settings } = await this.plan()
+    if (plan.kind === 'full') this.ctx.log.info('full backup', { reason: plan.reason })
     for (const [attempt, place] of this.places.firstChoices().entries()) {
       const { ctx, recipients, passphrase } = this
       const { destination } = place
       const copy = newCopy(destination.location)
       // Another attempt is another backup: the names of both may be needed.
-      const record = newRecord(ctx, recipients, copy, new Date(ctx.now.getTime() + 1000 * attempt))
+      const record = newRecord(ctx, recipients, copy, plan, new Date(ctx.now.getTime() + 1000 * attempt))
       this.records.add(record)
+      const before = plan.kind === 'changes' ? await indexStore?.open() : undefined
+      const index = indexStore?.create({ backup: record.name, settings })
       try {
         const written = await writeBackup(
           ctx.host,
-          { ...ctx.config.sources, neverInclude: this.places.directories(), signal: ctx.signal },
-          ctx.config.compressionLevel,
+          {
+            sources: { ...ctx.config.sources, neverInclude: this.neverInclude(), signal: ctx.signal },
+            about: aboutOf(ctx, record),
+            compressionLevel: ctx.config.compressionLevel,
+            before: before?.entries,
+            index,
+          },
           sessionKey,
           { publicKeys: recipients.usable.map(({ key }) => key), passphrase, now: ctx.now },
           destination,
@@ -136,6 +149,7 @@ class Run {
         )
         const proven = isProven ? provenAt(record, destination.location) : undefined
         if (!proven) continue
+        index?.commit()
         this.noteProven(place, proven)
         return { proven, expected, skipped: written.skipped }
       } catch (error) {
@@ -143,10 +157,47 @@ class Run {
         if (error instanceof UserError) throw error
         failure ??= error
         this.findings.push(deliveryFailed(destination.location, error))
+      } finally {
+        index?.abort()
+        await before?.entries.return(undefined)
       }
     }
     if (failure !== undefined) throw failure
     return undefined
+  }
+
+  private async plan() {
+    const { ctx, records } = this
+    const policy = ctx.config.incremental
+    const indexStore = policy && new IndexStore(ctx.state, ctx.stateDir)
+    const index = await indexStore?.header()
+    const settings = settingsDigest(ctx.config, this.recipients)
+    // Two backups must not build upon the same one.
+    const newest = records.all.findLast(({ copies }) => copies.some(({ provenAt }) => provenAt !== null))
+    const last = newest?.name === index?.backup ? newest : undefined
+    const plan = planBackup({
+      now: ctx.now,
+      policy,
+      index,
+      chain: last ? this.chainAtHand(last) : [],
+      settings,
+    })
+    return { plan, indexStore, settings }
+  }
+
+  /** A backup and all that it builds upon; nothing when some of it is in no place any more. */
+  private chainAtHand(last: BackupRecord): BackupRecord[] {
+    try {
+      const chain = this.records.chainOf(last)
+      return chain.every((record) => this.places.holding(record)) ? chain : []
+    } catch {
+      return [] // a record is missing: a full backup begins anew
+    }
+  }
+
+  /** What a job must not back up: backups, and what it writes while it runs. */
+  private neverInclude(): string[] {
+    return [...this.places.directories(), this.ctx.stateDir]
   }
 
   /** To all places that do not have it; then each of them removes what it does not keep any longer. */
@@ -243,13 +294,14 @@ function newRecord(
   ctx: ApplyContext<BackupConfig>,
   recipients: Recipients,
   copy: BackupCopy,
+  plan: BackupPlan,
   now: Date,
 ): BackupRecord {
-  const name = fullName(ctx.job, now)
+  const chain = chainFor(plan, ctx.job, now)
   return {
-    name,
+    name: chain.name,
     createdAt: now.toISOString(),
-    chain: { full: name, index: 0, previous: null },
+    chain: { full: chain.full, index: chain.index, previous: chain.previous },
     stored: null,
     copies: [copy],
     recipients: recipients.usable.map(({ fingerprint }) => fingerprint),
@@ -257,6 +309,21 @@ function newRecord(
     durationMs: 0,
     summary: null,
   }
+}
+
+function chainFor(plan: BackupPlan, job: string, now: Date) {
+  if (plan.kind === 'full') {
+    const name = fullName(job, now)
+    return { name, full: name, index: 0, previous: null }
+  }
+  const { full, previous } = plan
+  const index = previous.chain.index + 1
+  const chain = parseBackupName(full.name)?.chain ?? job
+  return { name: incrementName(chain, index, now), full: full.name, index, previous: previous.name }
+}
+
+function aboutOf({ job }: ApplyContext<BackupConfig>, { createdAt, chain }: BackupRecord): AboutBackup {
+  return { job, host: hostname(), createdAt, chain }
 }
 
 function toArtifact({ record, copy }: ProvenCopy): Artifact {

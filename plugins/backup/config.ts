@@ -63,6 +63,19 @@ export const configSchema = z
     maxAge: duration
       .prefault('2d')
       .describe('Without a proven backup younger than this the host counts as unprotected'),
+    incremental: z
+      .strictObject({
+        fullEvery: duration.prefault('7d').describe('A full backup is made when the last one is older'),
+        maxChain: z
+          .number()
+          .int()
+          .min(1)
+          .max(999)
+          .default(30)
+          .describe('Backups of changes that follow a full one at most; each of them is needed to restore'),
+      })
+      .optional()
+      .describe('Between full backups only changes are backed up. Without it every backup is a full one'),
     retention: retentionSchema.prefault({}),
     spoolDirectory: absolutePath
       .optional()

@@ -1,13 +1,15 @@
 import { describeError, type HostReader, UserError } from '../../agent/contract/mod.ts'
 import { BlockPool } from './archive/blocks.ts'
-import type { ArchiveSummary } from './archive/manifest.ts'
-import { ArchiveLog, writeArchive } from './archive/writer.ts'
+import type { AboutBackup, ArchiveSummary } from './archive/manifest.ts'
+import { ArchiveLog, type Member, type Removal, writeArchive } from './archive/writer.ts'
 import { compress, FRAME_CONTENT_BYTES } from './compression.ts'
 import type { Destination } from './destination/destination.ts'
 import { type Addressees, encrypt, type OpenedMessage } from './encryption.ts'
+import { collectChanges, digestOf, toIndexEntry } from './incremental/changes.ts'
+import type { IndexEntry, IndexWriter } from './incremental/index-file.ts'
 import { collecting } from './memory.ts'
 import { readBackup, StreamDigest } from './read.ts'
-import { collectMembers, type Skipped, type SourceOptions } from './source/members.ts'
+import { collectMembers, type NoteArchived, type Skipped, type SourceOptions } from './source/members.ts'
 
 /** Called with the bytes done so far. */
 export type Progress = (bytes: number) => void
@@ -19,11 +21,22 @@ export interface WrittenBackup {
   skipped: number
 }
 
+/** What goes into a backup. */
+export interface BackupContent {
+  sources: SourceOptions
+  about: AboutBackup
+  /** From 1 to 19. */
+  compressionLevel: number
+  /** The index of the backup before: only what has changed since is archived. Undefined for a full backup. */
+  before?: AsyncIterable<IndexEntry[]> | undefined
+  /** Gets what the next backup has to know; committed by the caller. */
+  index?: IndexWriter | undefined
+}
+
 /** Sources → archive → compression → encryption → destination: one stream, nothing of it in the clear on a disk. */
 export async function writeBackup(
   host: HostReader,
-  sources: SourceOptions,
-  compressionLevel: number,
+  content: BackupContent,
   sessionKey: Uint8Array,
   addressees: Addressees,
   destination: Destination,
@@ -32,19 +45,22 @@ export async function writeBackup(
 ): Promise<WrittenBackup> {
   const log = new ArchiveLog()
   const skipped: Skipped = { count: 0 }
-  const members = collectMembers(host, sources, log, skipped)
+  const { sources } = content
   const pool = new BlockPool(FRAME_CONTENT_BYTES)
-  const archive = observe(collecting(writeArchive(members, log, pool)), (bytes) => {
-    sources.signal.throwIfAborted()
-    progress(bytes)
-  })
-  const encrypted = encrypt(compress(archive, compressionLevel, pool), sessionKey, addressees)
+  const archive = observe(
+    collecting(writeArchive(membersOf(host, content, log, skipped), log, pool, content.about)),
+    (bytes) => {
+      sources.signal.throwIfAborted()
+      progress(bytes)
+    },
+  )
+  const encrypted = encrypt(compress(archive, content.compressionLevel, pool), sessionKey, addressees)
   const sink = await destination.create(name)
   const digest = new StreamDigest()
   try {
     for await (const chunk of digest.observe(encrypted)) await sink.write(chunk)
     const { summary } = log
-    if (!summary || summary.entries === 0) {
+    if (!summary || (summary.entries === 0 && !content.before)) {
       const [problem] = summary?.problems.first ?? []
       throw new UserError(
         `Cannot back up: nothing in the sources can be read${problem ? ` ("${problem.path}": ${problem.reason})` : ''}`,
@@ -55,6 +71,19 @@ export async function writeBackup(
   } finally {
     await sink.abort()
   }
+}
+
+function membersOf(
+  host: HostReader,
+  { sources, before, index }: BackupContent,
+  log: ArchiveLog,
+  skipped: Skipped,
+): AsyncIterable<Member | Removal> {
+  if (before) return collectChanges(host, sources, log, skipped, before, (entry) => index?.add(entry))
+  const note: NoteArchived | undefined =
+    index &&
+    ((found, opened, line, isWhole) => index.add(toIndexEntry(found, opened, digestOf(line), isWhole)))
+  return collectMembers(host, sources, log, skipped, note)
 }
 
 /** What a backup must be to be proven. */

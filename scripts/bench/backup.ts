@@ -135,8 +135,16 @@ async function work(part: string, base: string, tree: string): Promise<void> {
   const signal = new AbortController().signal
   const written = await writeBackup(
     host,
-    { paths: [tree], exclude: [], oneFileSystem: true, neverInclude: [base], signal },
-    3,
+    {
+      sources: { paths: [tree], exclude: [], oneFileSystem: true, neverInclude: [base], signal },
+      about: {
+        job: 'bench',
+        host: '',
+        createdAt: now.toISOString(),
+        chain: { full: NAME, index: 0, previous: null },
+      },
+      compressionLevel: 3,
+    },
     sessionKey,
     { publicKeys: [recipient.key], passphrase: undefined, now },
     destination,

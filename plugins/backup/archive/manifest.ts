@@ -75,13 +75,15 @@ export class ManifestLines {
   private partLength = 0
   private readonly hash = createHash('sha256')
 
-  add(entry: ArchiveEntry, sha256: string | undefined): void {
+  /** Returns the line. */
+  add(entry: ArchiveEntry, sha256: string | undefined): string {
     const line = manifestLine(entry, sha256)
     this.hash.update(line)
     this.part.push(line)
     this.partLength += line.length
     this.entries++
     this.contentBytes += entry.size
+    return line
   }
 
   /** What else stands in the manifest, in its order. */
@@ -155,7 +157,8 @@ export function parseEndLine(line: string): ArchiveSummary | undefined {
   }
 }
 
-function manifestLine(entry: ArchiveEntry, sha256: string | undefined): string {
+/** What a manifest says of an entry, on one line. `sha256` is that of a file's content. */
+export function manifestLine(entry: ArchiveEntry, sha256: string | undefined): string {
   const { name, type, mode, uid, gid, userName, groupName, size, mtimeNs, linkName } = entry
   const isDevice = type === 'character-device' || type === 'block-device'
   const line = {

@@ -25,6 +25,8 @@ export interface Member {
   path: string
   /** Open, for a file; the writer closes it. */
   source?: FileSource
+  /** Called when it is in the archive, with its line in the manifest; not whole when it changed meanwhile. */
+  archived?: (line: string, isWhole: boolean) => void
 }
 
 /** An entry of the backup before that is gone, with all that was below. */
@@ -92,7 +94,7 @@ export async function* writeArchive(
       if (removals.isPartFull) putRemovals()
       continue
     }
-    const { entry, path, source } = member
+    const { entry, path, source, archived } = member
     blocks.put(encodeHeader(entry))
     if (source) {
       try {
@@ -103,12 +105,14 @@ export async function* writeArchive(
           if (blocks.hasFull) yield* blocks.takeFull()
         }
         blocks.put(padding(content.stored))
-        lines.add(entry, content.finish())
+        const line = lines.add(entry, content.finish())
+        archived?.(line, !content.isBroken)
       } finally {
         source.close()
       }
     } else {
-      lines.add(entry, undefined)
+      const line = lines.add(entry, undefined)
+      archived?.(line, true)
     }
     if (lines.isPartFull) putManifest()
     if (blocks.hasFull) yield* blocks.takeFull()
@@ -164,7 +168,8 @@ class Content {
   private readonly ranges: ContentRange[]
   private next = 0
   private position = 0
-  private isBroken = false
+  /** It is not, or perhaps not, what the file held at one time. */
+  isBroken = false
 
   constructor(
     private readonly source: FileSource,

@@ -3,6 +3,7 @@ import {
   type Entry,
   type ExactStat,
   errnoOf,
+  type FileStat,
   type HostReader,
   isWithin,
 } from '../../../agent/contract/mod.ts'
@@ -37,16 +38,16 @@ const TYPES: Partial<Record<ExactStat['type'], EntryType>> = {
 /** Trees that the kernel makes, and makes anew: nobody misses them in a backup. */
 const KERNEL_TREES = ['/proc', '/sys', '/dev', '/run']
 
-/** All that is to be archived, in tree order. What cannot be read is a problem in the log, and left out. */
-export async function* collectMembers(
+/** All entries of the sources, start by start in tree order, in batches. */
+export async function* walkSources(
   host: HostReader,
   options: SourceOptions,
   log: ArchiveLog,
   skipped: Skipped,
-): AsyncGenerator<Member> {
+  onBlind?: (path: string) => void,
+): AsyncGenerator<Entry[]> {
   const isExcluded = compileExclude(options.exclude)
   const starts = startPaths(options.paths)
-  const links = new HardLinks()
   for (const start of starts) {
     const batches = host.walk(start, {
       exclude: (path, name) => {
@@ -57,24 +58,48 @@ export async function* collectMembers(
         if (leaveOut) skipped.count++
         return leaveOut
       },
-      onBlind: (path, reason) => log.problem(path, 'unreadable', reason),
+      onBlind: (path, reason) => {
+        log.problem(path, 'unreadable', reason)
+        onBlind?.(path)
+      },
       oneFileSystem: options.oneFileSystem,
       signal: options.signal,
     })
     let device: number | undefined
     for await (const batch of batches) {
-      for (const found of batch) {
-        device ??= found.dev
+      device ??= batch[0]?.dev
+      yield batch.filter((found) => {
         if (options.oneFileSystem && found.dev !== device && found.type === 'directory') {
           noteNotEntered(found, log)
         }
-        if (found.type === 'socket' || found.path === '/') {
-          skipped.count++
-          continue
-        }
-        const member = toMember(host, found, links, log)
-        if (member) yield member
+        const isArchived = found.type !== 'socket' && found.path !== '/'
+        if (!isArchived) skipped.count++
+        return isArchived
+      })
+    }
+  }
+}
+
+/** Called for each entry when it is in the archive. */
+export type NoteArchived = (found: Entry, opened: FileStat, line: string, isWhole: boolean) => void
+
+/** All that is to be archived. What cannot be read is a problem in the log, and left out. */
+export async function* collectMembers(
+  host: HostReader,
+  options: SourceOptions,
+  log: ArchiveLog,
+  skipped: Skipped,
+  noteArchived?: NoteArchived,
+): AsyncGenerator<Member> {
+  const links = new HardLinks()
+  for await (const batch of walkSources(host, options, log, skipped)) {
+    for (const found of batch) {
+      const member = toMember(host, found, links, log)
+      if (typeof member === 'string') continue
+      if (noteArchived) {
+        member.archived = (line, isWhole) => noteArchived(found, member.source?.stat ?? found, line, isWhole)
       }
+      yield member
     }
   }
 }
@@ -84,11 +109,17 @@ function noteNotEntered({ path }: Entry, log: ArchiveLog): void {
   log.problem(path, 'not-entered', 'another file system is mounted there')
 }
 
-function toMember(host: HostReader, found: Entry, links: HardLinks, log: ArchiveLog): Member | undefined {
+/** An entry as it goes into the archive, or why it does not. */
+export function toMember(
+  host: HostReader,
+  found: Entry,
+  links: HardLinks,
+  log: ArchiveLog,
+): Member | 'vanished' | 'unreadable' {
   const { path } = found
   if (isManifestName(path.slice(1))) {
     log.problem(path, 'unreadable', 'this name is kept for the manifest of the backup')
-    return undefined
+    return 'unreadable'
   }
   try {
     if (found.type === 'file') return fileMember(host, path, links)
@@ -99,9 +130,12 @@ function toMember(host: HostReader, found: Entry, links: HardLinks, log: Archive
     if (entry.type === 'symlink') entry.linkName = host.readLink(path)
     return { entry, path }
   } catch (error) {
-    if (errnoOf(error) === 'ENOENT') log.problem(path, 'changed', 'it vanished while the backup ran')
-    else log.problem(path, 'unreadable', describeError(error))
-    return undefined
+    if (errnoOf(error) === 'ENOENT') {
+      log.problem(path, 'changed', 'it vanished while the backup ran')
+      return 'vanished'
+    }
+    log.problem(path, 'unreadable', describeError(error))
+    return 'unreadable'
   }
 }
 
@@ -154,7 +188,7 @@ function nameOrNothing(name: string, id: number): string {
 }
 
 /** Names under which content was archived already, for files with more than one name. */
-class HardLinks {
+export class HardLinks {
   private readonly seen = new Map<string, { name: string; left: number }>()
 
   /** The name that was archived first; undefined when it is this one. */

@@ -24,7 +24,7 @@ export class BackupFixture implements Disposable {
   signal = new AbortController().signal
   secrets: Record<string, string> = { [PASSPHRASE_REFERENCE]: PASSPHRASE }
 
-  constructor(private readonly config: Partial<Input> = {}) {
+  constructor(private config: Partial<Input> = {}) {
     mkdirSync(this.source)
     mkdirSync(this.destination, { mode: 0o700 })
     mkdirSync(this.stateDir, { mode: 0o700 })
@@ -36,6 +36,11 @@ export class BackupFixture implements Disposable {
 
   get path(): string {
     return this.directory.path
+  }
+
+  /** From now on the plugin has another configuration. */
+  change(config: Partial<Input>): void {
+    this.config = { ...this.config, ...config }
   }
 
   /** Writes a file of the source. */
