@@ -12,6 +12,9 @@ const plugins: Record<string, Load> = {
   command: () => import('./command/plugin.ts'),
 }
 
+/** `reeve logs` is `reeve log-rotation list`, `reeve logs verify` is `reeve log-rotation verify`. */
+const shortNames = { logs: { plugin: 'log-rotation', verb: 'list' } }
+
 /** `reeve logrotate …`, or a link of that name to reeve. */
 const programs: Record<string, Program> = {
   logrotate: {
@@ -22,6 +25,7 @@ const programs: Record<string, Program> = {
 
 export const builtInPlugins: PluginSource = {
   names: Object.keys(plugins),
+  shortNames,
   programs,
   async load(names) {
     const wanted = [...new Set(names)].flatMap((name) => plugins[name] ?? [])

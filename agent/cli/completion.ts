@@ -9,8 +9,14 @@ export const completion: CliCommand = {
   async run({ positionals, plugins, catalog: commands }) {
     const [shell = ''] = positionals
     const registry = await plugins.load(plugins.names)
+    const words = new Map(
+      Object.entries(plugins.shortNames ?? {}).map(([word, { plugin }]) => [plugin, word] as const),
+    )
     const verbs = [...registry.values()].flatMap((plugin) =>
-      Object.keys(plugin.commands ?? {}).map((verb) => ({ plugin: plugin.name, verb })),
+      Object.keys(plugin.commands ?? {}).map((verb) => ({
+        plugin: words.get(plugin.name) ?? plugin.name,
+        verb,
+      })),
     )
     const names = [...new Set([...Object.keys(commands), ...verbs.map(({ plugin }) => plugin)])]
     const options = Object.fromEntries(
@@ -21,12 +27,12 @@ export const completion: CliCommand = {
         ]),
       ),
     ) as Record<string, string[]>
-    const words = (name: string) => [
+    const wordsOf = (name: string) => [
       ...(options[name] ?? []),
       ...verbs.filter(({ plugin }) => plugin === name).map(({ verb }) => verb),
     ]
-    if (shell === 'bash' || shell === 'zsh') print(bourne(shell, names, words))
-    else if (shell === 'fish') print(fish(names, words))
+    if (shell === 'bash' || shell === 'zsh') print(bourne(shell, names, wordsOf))
+    else if (shell === 'fish') print(fish(names, wordsOf))
     else throw new UserError(`There is no completion for "${shell}"; known are bash, zsh and fish`)
     return EXIT.clean
   },

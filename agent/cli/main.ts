@@ -4,6 +4,7 @@ import { nearest } from '../lib/nearest.ts'
 import { type CliCommand, EXIT, GLOBAL_OPTIONS, type Option, type OptionValues } from './command.ts'
 import { paint, print, printError } from './print.ts'
 import { commands } from './table.ts'
+import { verbName } from './verb-name.ts'
 
 /** The whole command line: arguments in, exit code out. Only a bug of reeve itself rejects. */
 export async function runCli(args: string[], plugins: PluginSource): Promise<number> {
@@ -58,15 +59,18 @@ const isHelp = (word: string) => word === '--help' || word === '-h'
 
 /** "reeve backup restore": verbs of a plugin. */
 async function pluginCommand(name: string, rest: string[], plugins: PluginSource): Promise<CliCommand> {
-  const plugin = (await plugins.load([name])).get(name)
+  const short = plugins.shortNames?.[name]
+  const wanted = short?.plugin ?? name
+  const plugin = (await plugins.load([wanted])).get(wanted)
   if (!plugin?.commands) {
-    const near = nearest(name, [...Object.keys(commands), ...plugins.names])
+    const known = [...Object.keys(commands), ...plugins.names, ...Object.keys(plugins.shortNames ?? {})]
+    const near = nearest(name, known)
     throw new UserError(
       `Cannot run "${name}": there is no such command${near ? `, did you mean "${near}"?` : ' (see "reeve help")'}`,
     )
   }
   const { pluginVerb } = await import('./plugin-command.ts')
-  return pluginVerb(plugin, rest)
+  return pluginVerb(plugin, rest, { word: name, verb: short?.verb })
 }
 
 async function parse(
@@ -124,7 +128,7 @@ async function showOverview(plugins: PluginSource): Promise<void> {
   print('  reeve COMMAND [OPTION…]\n')
   const verbs = [...registry.values()].flatMap((plugin) =>
     Object.entries(plugin.commands ?? {}).map(
-      ([verb, command]) => [`${plugin.name} ${verb}`, command.summary] as const,
+      ([verb, command]) => [verbName(plugins, plugin.name, verb), command.summary] as const,
     ),
   )
   const programs = Object.entries(plugins.programs ?? {})

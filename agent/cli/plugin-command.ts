@@ -18,23 +18,29 @@ import { print, printError, printJson, progressLine } from './print.ts'
 const COMMAND_TIMEOUT_MS = 24 * 3_600_000
 
 /** A plugin's own verb as a command: it runs in a jailed worker, like every phase of a job. */
-export function pluginVerb(plugin: PluginSpec, rest: string[]): CliCommand {
+export function pluginVerb(
+  plugin: PluginSpec,
+  rest: string[],
+  called: { word: string; verb: string | undefined },
+): CliCommand {
   const verbs = plugin.commands ?? {}
-  const verb = rest.find((word) => !word.startsWith('-'))
+  const given = verbAmong(rest)
+  // A short name without a verb may have an argument in its place.
+  const verb = called.verb !== undefined && !(given && verbs[given]) ? called.verb : given
   const command = verb === undefined ? undefined : verbs[verb]
   if (!command || verb === undefined) {
     const lines = Object.entries(verbs).map(
-      ([name, { summary, usage }]) => `  reeve ${plugin.name} ${name} ${usage}\n      ${summary}`,
+      ([name, { summary, usage }]) => `  reeve ${called.word} ${name} ${usage}\n      ${summary}`,
     )
     const near = verb && nearest(verb, Object.keys(verbs))
     const what = verb
-      ? `There is no "reeve ${plugin.name} ${verb}"${near ? `, did you mean "${near}"?` : ''}`
-      : `Which command of ${plugin.name}?`
+      ? `There is no "reeve ${called.word} ${verb}"${near ? `, did you mean "${near}"?` : ''}`
+      : `Which command of ${called.word}?`
     throw new UserError(`${what}\n${lines.join('\n')}`)
   }
   const options: Record<string, Option> = { ...command.options }
   return {
-    name: `${plugin.name} ${verb}`,
+    name: verb === called.verb ? called.word : `${called.word} ${verb}`,
     summary: command.summary,
     usage: command.usage,
     json: true,
@@ -52,6 +58,13 @@ export function pluginVerb(plugin: PluginSpec, rest: string[]): CliCommand {
         positionals: invocation.positionals.filter((word, index) => !(index === 0 && word === verb)),
       }),
   }
+}
+
+/** The first word that is neither an option nor the value of one that every verb takes. */
+function verbAmong(rest: string[]): string | undefined {
+  return rest.find(
+    (word, index) => !word.startsWith('-') && !['--job', '--config', '-c'].includes(rest[index - 1] ?? ''),
+  )
 }
 
 async function runVerb(

@@ -28,6 +28,10 @@ export const commands: Catalog = {
     summary: 'Put right what a job finds; take a repair back',
     load: async () => (await import('./repair.ts')).repair,
   },
+  report: {
+    summary: 'A report as text, HTML, Markdown, JSON, SARIF, JUnit or OCSF',
+    load: async () => (await import('./report.ts')).report,
+  },
   runs: { summary: 'Runs of the past', load: async () => (await import('./runs.ts')).runs },
   jobs: {
     summary: 'Jobs with their schedule and permissions',

@@ -131,6 +131,8 @@ export interface PluginSource {
   load(names: Iterable<string>): Promise<Registry>
   /** The text (YAML) of the built-in profiles, by name. */
   readonly profiles?: Readonly<Record<string, () => Promise<string>>>
+  /** Words of the command line that stand for a plugin; without a verb, for this one. */
+  readonly shortNames?: Readonly<Record<string, { plugin: string; verb: string }>>
   /** Programs of other projects that reeve stands in for, by name. */
   readonly programs?: Readonly<Record<string, Program>>
 }

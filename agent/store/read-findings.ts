@@ -1,4 +1,4 @@
-import { and, desc, eq, lt, type SQL, sql } from 'drizzle-orm'
+import { and, desc, eq, gte, lt, type SQL, sql } from 'drizzle-orm'
 import type { Severity } from '../contract/report.ts'
 import type { Store } from './open.ts'
 import { findings } from './schema.ts'
@@ -43,6 +43,17 @@ export function listUrgentFindings(store: Store, filter: { job?: string; limit: 
       desc(findings.id),
     )
     .limit(filter.limit)
+    .all()
+}
+
+/** What was resolved at or after a moment, the newest first. */
+export function listResolvedSince(store: Store, since: number, limit: number): StoredFinding[] {
+  return store.orm
+    .select()
+    .from(findings)
+    .where(and(eq(findings.state, 'resolved'), gte(findings.resolvedAt, since)))
+    .orderBy(desc(findings.resolvedAt), desc(findings.id))
+    .limit(limit)
     .all()
 }
 

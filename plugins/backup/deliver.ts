@@ -6,6 +6,7 @@ import { hashObject } from './read.ts'
 import {
   type BackupCopy,
   type BackupRecord,
+  copyAt,
   newCopy,
   type ProvenCopy,
   provenAt,
@@ -35,14 +36,21 @@ export async function deliver(
   { from, to, bandwidth, record, proof }: Delivery,
 ): Promise<ProvenCopy | undefined> {
   const { name, stored } = record
+  const before = copyAt(record, to.location)
+  const there = before && (await to.stat(name))
+  // It arrived, and only the proof was cut off; or it could not be proven, and is replaced.
+  const hasArrived = there !== undefined && there.bytes === stored.bytes && before?.failure === null
+  if (there && !hasArrived && !provenAt(record, to.location)) await to.remove(name)
   const copy = newCopy(to.location)
   record.copies = [...record.copies.filter(({ destination }) => destination !== to.location), copy]
   records.save()
-  await copyObject(from, to, name, stored, {
-    bandwidth,
-    signal: ctx.signal,
-    progress: (bytes) => ctx.progress(bytes, stored.bytes, `sending to ${to.name}`),
-  })
+  if (!hasArrived) {
+    await copyObject(from, to, name, stored, {
+      bandwidth,
+      signal: ctx.signal,
+      progress: (bytes) => ctx.progress(bytes, stored.bytes, `sending to ${to.name}`),
+    })
+  }
   const isProven = await proveCopy(ctx, records, to, record, copy, async () => {
     if (proof) return proof(to)
     const isSame = (await hashObject(to.read(name), ctx.signal)) === stored.sha256

@@ -1,6 +1,7 @@
 import { type ApplyContext, describeError, type Report } from '../../agent/contract/mod.ts'
 import type { Config } from './config.ts'
 import { prove } from './prove.ts'
+import { pruneOutlived } from './records/judge.ts'
 import { recover } from './recover.ts'
 import { rotateDue } from './rotate.ts'
 import { Session } from './session.ts'
@@ -17,10 +18,14 @@ export async function applyRotation(ctx: ApplyContext<Config>): Promise<Report> 
     await settle(session)
     await prove(session)
     removeExpired(session)
+    pruneRecords(session)
+    session.records.save(ctx.state)
     // Last: for this the process becomes root, and stays it.
     if (ctx.config.logrotate.length > 0) {
       const { applyAdopted } = await import('./adopted/apply.ts')
-      session.findings.push(...applyAdopted(ctx))
+      const adopted = await applyAdopted(ctx, session.records)
+      session.findings.push(...adopted.findings)
+      session.artifacts.push(...adopted.artifacts)
     }
     return { findings: session.findings, artifacts: session.artifacts }
   } finally {
@@ -36,6 +41,7 @@ function removeExpired(session: Session): void {
       session.ctx.signal.throwIfAborted()
       try {
         session.directory(log.directory).remove(path)
+        session.records.forget(log.path, generation.stat)
         session.ctx.log.info('removed a generation', { log: log.path, path })
       } catch (error) {
         session.fail(
@@ -46,5 +52,15 @@ function removeExpired(session: Session): void {
         )
       }
     }
+  }
+}
+
+function pruneRecords(session: Session): void {
+  const { records, touched } = session
+  const now = session.ctx.now.getTime()
+  for (const { log } of session.plans(now)) {
+    if (!touched.has(log.path)) continue
+    const files = log.generations.map(({ path, stat }) => ({ path, ...stat }))
+    pruneOutlived(records, log.path, files, { keep: log.set.keep, maxAgeMs: log.set.maxAge }, now)
   }
 }

@@ -1,14 +1,18 @@
-import type { CheckContext, Fact, Metric, Report } from '../../agent/contract/mod.ts'
+import type { CheckContext, Fact, Finding, Metric, Report } from '../../agent/contract/mod.ts'
 import { type Config, directoryOf, type LogSet, timeZoneOf } from './config.ts'
 import { planFindings, settleFindings, surveyFindings } from './findings.ts'
+import { sameFile } from './generation.ts'
 import { type Memory, readMemory, rememberSizes } from './growth.ts'
 import { planLog } from './plan.ts'
+import { judgeRecords } from './records/judge.ts'
+import { Records } from './records/records.ts'
 import { rememberSpaces, spaceFindings, spaceMetrics, surveySpaces } from './space.ts'
 import { keepClocks, pendingSets, readState, type State, writeState } from './state.ts'
 import { type SurveyedLog, survey } from './survey.ts'
 
 export async function checkLogs(ctx: CheckContext<Config>): Promise<Report> {
   const state = readState(ctx.state, ctx.stateDir)
+  const records = Records.read(ctx.state, ctx.stateDir)
   const found = survey(ctx.host, ctx.config.sets, pendingSets(state))
   const now = ctx.now.getTime()
   const timeZone = timeZoneOf(ctx.config)
@@ -16,7 +20,9 @@ export async function checkLogs(ctx: CheckContext<Config>): Promise<Report> {
   if (keepClocks(state, paths, now)) writeState(ctx.state, ctx.stateDir, state)
 
   const adopted =
-    ctx.config.logrotate.length > 0 ? (await import('./adopted/check.ts')).checkAdopted(ctx) : undefined
+    ctx.config.logrotate.length > 0
+      ? (await import('./adopted/check.ts')).checkAdopted(ctx, records)
+      : undefined
   const plans = found.logs.map((log) => planLog(log, state, now, timeZone))
   const present = [...found.logs, ...(adopted?.logs ?? [])].flatMap(({ path, stat }) =>
     stat ? [{ path, ino: stat.ino, size: stat.size }] : [],
@@ -33,6 +39,7 @@ export async function checkLogs(ctx: CheckContext<Config>): Promise<Report> {
       ...surveyFindings(found),
       ...plans.flatMap(planFindings),
       ...settleFindings(ctx.config.sets, state),
+      ...found.logs.flatMap((log) => recordFindings(log, state, records, now)),
       ...(adopted?.findings ?? []),
       ...spaceFindings(spaces, memory, ctx.config.fullWithin, now),
     ],
@@ -45,6 +52,15 @@ export async function checkLogs(ctx: CheckContext<Config>): Promise<Report> {
     memory,
     coverage: { examined: found.logs.length + (adopted?.logs.length ?? 0), skipped: 0 },
   }
+}
+
+/** What is still in work is not proven yet. */
+function recordFindings(log: SurveyedLog, state: State, records: Records, now: number): Finding[] {
+  const pending = state.pending[log.path]
+  const files = log.generations.map(({ path, stat }) => ({ path, ...stat }))
+  const settled = files.filter((file) => !pending || !sameFile(file, pending))
+  const { keep, maxAge } = log.set
+  return judgeRecords(log.path, settled, records.ofLog(log.path), { keep, maxAgeMs: maxAge }, now)
 }
 
 function factOf(log: SurveyedLog, state: State): Fact {

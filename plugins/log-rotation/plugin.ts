@@ -1,6 +1,8 @@
 import { definePlugin } from '../../agent/contract/mod.ts'
 import { applyRotation } from './apply.ts'
 import { checkLogs } from './check.ts'
+import { list } from './commands/list.ts'
+import { verify } from './commands/verify.ts'
 import { configSchema } from './config.ts'
 import { permissions } from './permissions.ts'
 
@@ -46,10 +48,13 @@ export default definePlugin({
       means: 'A file system with logs will be full before long if it goes on like this',
       severity: 'warning',
     },
+    'archive-changed': { means: 'A rotated log was changed after it was proven', severity: 'warning' },
+    'archive-missing': { means: 'A rotated log that was to be kept is gone', severity: 'warning' },
     'log-in-two-sets': { means: 'Two sets match the same log', severity: 'warning' },
   },
   config: configSchema,
   permissions,
   check: checkLogs,
   apply: applyRotation,
+  commands: { list, verify },
 })

@@ -3,6 +3,8 @@ import { describeError, errnoOf } from '../../agent/contract/mod.ts'
 import { compressGeneration, hashGeneration, type Proof, StillWrittenError } from './archive.ts'
 import { heldFinding } from './findings.ts'
 import type { Generation } from './generation.ts'
+import { artifactOf } from './records/artifact.ts'
+import { findRecord, type GenerationRecord } from './records/records.ts'
 import type { Session } from './session.ts'
 import type { SurveyedLog } from './survey.ts'
 
@@ -94,11 +96,12 @@ async function proveGeneration(
   const { signal } = session.ctx
   const { compress: compression } = log.set
   try {
+    const isOpen = log.set.method === 'create' ? directory.isOpenForWriting(generation.path) : undefined
     const proof =
       compress && compression !== 'none'
         ? await compressGeneration(directory, generation, log.path, compression, signal)
         : await hashGeneration(directory, generation, signal)
-    recordProof(session, log, generation, proof)
+    recordProof(session, log, generation, proof, isOpen === undefined ? null : !isOpen)
   } catch (error) {
     signal.throwIfAborted()
     if (error instanceof StillWrittenError) return // it stays due
@@ -113,20 +116,32 @@ async function proveGeneration(
   }
 }
 
-function recordProof(session: Session, log: SurveyedLog, generation: Generation, proof: Proof): void {
-  session.artifacts.push({
-    kind: 'log-generation',
-    path: proof.path,
-    bytes: proof.fileBytes,
-    sha256: proof.fileSha256,
-    data: {
-      log: log.path,
-      set: log.set.name,
-      compression: proof.compression,
-      bytesIn: generation.compression === 'none' ? generation.stat.size : proof.contentBytes,
-      bytesArchived: proof.contentBytes,
-      contentSha256: proof.contentSha256,
-      lastWrite: new Date(generation.stat.mtimeMs).toISOString(),
-    },
-  })
+function recordProof(
+  session: Session,
+  log: SurveyedLog,
+  generation: Generation,
+  proof: Proof,
+  reopened: boolean | null,
+): void {
+  const known = findRecord(session.records.ofLog(log.path), generation.stat)
+  const file = session.directory(log.directory).stat(proof.path)
+  if (!file) throw new Error(`Cannot keep the proof of "${proof.path}": it is gone`)
+  const read = generation.compression === 'none' ? generation.stat.size : proof.contentBytes
+  const record: GenerationRecord = {
+    log: log.path,
+    set: log.set.name,
+    ino: file.ino,
+    fileBytes: proof.fileBytes,
+    mtimeMs: file.mtimeMs,
+    fileSha256: proof.fileSha256,
+    compression: proof.compression,
+    bytesIn: known?.bytesIn ?? read,
+    bytesArchived: proof.contentBytes,
+    contentSha256: proof.contentSha256,
+    rotatedMs: known?.rotatedMs ?? session.state.clocks[log.path]?.rotatedMs ?? generation.stat.mtimeMs,
+    reopened: reopened ?? known?.reopened ?? null,
+    writers: known?.writers ?? null,
+  }
+  session.records.put(record, generation.stat)
+  session.artifacts.push(artifactOf(record, proof.path))
 }

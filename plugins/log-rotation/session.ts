@@ -1,6 +1,7 @@
 import type { ApplyContext, Artifact, Finding, HostDirectory } from '../../agent/contract/mod.ts'
 import { type Config, timeZoneOf } from './config.ts'
 import { type LogPlan, planLog } from './plan.ts'
+import { Records } from './records/records.ts'
 import { pendingSets, readState, type State, writeState } from './state.ts'
 import { survey } from './survey.ts'
 
@@ -11,11 +12,13 @@ export class Session {
   /** Logs that this apply rotated or finished: all that follows from it is part of the same job. */
   readonly touched = new Set<string>()
   readonly state: State
+  readonly records: Records
   private readonly wanted: Set<string>
   private readonly directories = new Map<string, HostDirectory>()
 
   constructor(readonly ctx: ApplyContext<Config>) {
     this.state = readState(ctx.state, ctx.stateDir)
+    this.records = Records.read(ctx.state, ctx.stateDir)
     this.wanted = new Set(ctx.findings.map(({ rule, subject }) => `${rule}\0${subject}`))
   }
 
@@ -42,6 +45,7 @@ export class Session {
   }
 
   saveState(): void {
+    this.records.save(this.ctx.state)
     writeState(this.ctx.state, this.ctx.stateDir, this.state)
   }
 

@@ -1,6 +1,8 @@
 import { GLOBAL_OPTIONS, type Option } from '../../agent/cli/command.ts'
 import { commands } from '../../agent/cli/table.ts'
+import { verbName } from '../../agent/cli/verb-name.ts'
 import type { Registry } from '../../agent/contract/plugin.ts'
+import { builtInPlugins } from '../../plugins/index.ts'
 import { markdownTable } from './settings.ts'
 
 /** Every command with its options, and those of the plugins. */
@@ -13,10 +15,13 @@ export async function commandsReference(registry: Registry): Promise<string> {
     return [`### reeve ${command.name}`, summary, usage, ...optionTable(command.options ?? {})].join('\n\n')
   })
   const ofPlugins = [...registry.values()].flatMap(({ name, commands: verbs = {} }) =>
-    Object.entries(verbs).map(([verb, { summary }]) => [
-      `[\`reeve ${name} ${verb}\`](../plugins/${name}/README.md#reeve-${name}-${verb})`,
-      summary,
-    ]),
+    Object.entries(verbs).map(([verb, { summary }]) => {
+      const words = verbName(builtInPlugins, name, verb)
+      return [
+        `[\`reeve ${words}\`](../plugins/${name}/README.md#reeve-${words.replaceAll(' ', '-')})`,
+        summary,
+      ]
+    }),
   )
   return [
     'Every command takes these:',

@@ -1,7 +1,9 @@
 import { parse } from 'yaml'
 import { z } from 'zod'
+import { verbName } from '../../agent/cli/verb-name.ts'
 import { PERMISSION_KEYS, type Permissions } from '../../agent/contract/permissions.ts'
 import type { PluginSpec } from '../../agent/contract/plugin.ts'
+import { builtInPlugins } from '../../plugins/index.ts'
 import { describeInput, listSettings, markdownTable, settingsTable } from './settings.ts'
 
 const sampleSchema = z.record(
@@ -74,7 +76,8 @@ function commandSections({ name, commands = {} }: PluginSpec): string[] {
       `\`--${option}${type === 'string' ? ' VALUE' : ''}\``,
       means,
     ])
-    const head = `### reeve ${name} ${verb}\n\n${summary}.\n\n    reeve ${name} ${verb} ${usage}`
+    const words = verbName(builtInPlugins, name, verb)
+    const head = `### reeve ${words}\n\n${summary}.\n\n    reeve ${words} ${usage}`
     return rows.length > 0 ? `${head}\n\n${markdownTable(['Option', 'Meaning'], rows)}` : head
   })
   return sections.length > 0 ? ['## Commands', ...sections] : []

@@ -1,5 +1,5 @@
 import { expect, setDefaultTimeout, test } from 'bun:test'
-import { chmodSync, readdirSync, writeFileSync } from 'node:fs'
+import { chmodSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { stringify } from 'yaml'
 import { Workspace } from '../kit/workspace.ts'
@@ -124,4 +124,21 @@ test('every mistake in a profile is told with its place', async () => {
   ).toMatch(
     /item a of mine: the plugin "permission-drift" has no rule "mode-difers", did you mean "mode-differs"\?/,
   )
+})
+
+test('reeve report writes every format, whole and private, and ends like the status', async () => {
+  const { host, file } = hostWithProfile([{ use: 'mine' }])
+  await using _ = host
+  chmodSync(file, 0o644)
+  expect((await host.reeve(['report'])).exitCode).toBe(4)
+  await host.reeve(['audit'])
+  for (const format of ['text', 'html', 'markdown', 'json', 'sarif', 'junit', 'ocsf']) {
+    const output = `${host.path}/report.${format}`
+    const written = await host.reeve(['report', '--format', format, '--output', output])
+    expect([format, written.exitCode, written.stderr]).toEqual([format, 3, ''])
+    expect(statSync(output).mode & 0o777).toBe(0o600)
+    expect(readFileSync(output, 'utf8')).toContain('0644')
+  }
+  const mistake = await host.reeve(['report', '--format', 'htm'])
+  expect([mistake.exitCode, mistake.stderr]).toEqual([2, expect.stringContaining('did you mean "html"?')])
 })

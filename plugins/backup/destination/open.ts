@@ -4,6 +4,7 @@ import { type DestinationConfig, type DirectoryConfig, locationOf } from './conf
 import type { Destination, DestinationReader } from './destination.ts'
 import { DirectoryDestination, DirectoryReader, requireDirectory } from './directory.ts'
 import { MOUNT_TABLE, refuseMount } from './mount.ts'
+import { sshPermissions } from './sftp/ssh.ts'
 
 /** What a destination needs of a run. */
 export interface Surroundings {
@@ -37,10 +38,14 @@ export async function openDestination(
 
 async function openRemote(
   config: Exclude<DestinationConfig, DirectoryConfig>,
-  _host: HostReader,
-  _surroundings: Surroundings,
-  _owner: string,
+  host: HostReader,
+  { signal }: Surroundings,
+  owner: string,
 ): Promise<Destination> {
+  if (config.type === 'sftp') {
+    const { SftpDestination } = await import('./sftp/sftp.ts')
+    return SftpDestination.open(host, config, owner, signal)
+  }
   throw new UserError(`Cannot open "${locationOf(config)}": not yet`)
 }
 
@@ -58,7 +63,7 @@ export function permissionsOf(config: DestinationConfig, access: 'read' | 'write
       ? { read: [config.directory, ...table] }
       : { read: table, write: [config.directory] }
   }
-  return {}
+  return config.type === 'sftp' ? sshPermissions(config) : {}
 }
 
 /** All that any of them lists; a list that would be empty is left out. */

@@ -1,4 +1,10 @@
-import { type ApplyContext, type Finding, printablePath } from '../../../agent/contract/mod.ts'
+import {
+  type ApplyContext,
+  type Artifact,
+  describeError,
+  type Finding,
+  printablePath,
+} from '../../../agent/contract/mod.ts'
 import type { Config } from '../config.ts'
 import type { LogSet } from '../logrotate/settings.ts'
 import { attributesOf } from '../program/attributes.ts'
@@ -10,7 +16,9 @@ import { Output } from '../program/output.ts'
 import { rotateSet } from '../program/rotate-set.ts'
 import type { LogRotation } from '../program/rotation.ts'
 import { worksOnHandles } from '../program/works-on-handles.ts'
+import type { Records } from '../records/records.ts'
 import { firstWords, parseComplaints } from './judge.ts'
+import { Proofs } from './prove.ts'
 import { readAdopted } from './read.ts'
 import { type HeldLogs, readHeld, readTimes, writeHeld, writeTimes } from './state.ts'
 
@@ -19,7 +27,10 @@ const REOPEN_GRACE_MS = 5000
 const POLL_MS = 10
 
 /** Rotates what the check found due, by the very program that stands in for logrotate. */
-export function applyAdopted(ctx: ApplyContext<Config>): Finding[] {
+export async function applyAdopted(
+  ctx: ApplyContext<Config>,
+  records: Records,
+): Promise<{ findings: Finding[]; artifacts: Artifact[] }> {
   const wanted = new Set(
     ctx.findings
       .filter(({ rule, evidence }) => rule === 'rotation-due' && evidence?.by === 'logrotate')
@@ -30,9 +41,9 @@ export function applyAdopted(ctx: ApplyContext<Config>): Finding[] {
       .filter(({ rule, evidence }) => rule === 'writer-not-reopened' && evidence?.by === 'logrotate')
       .map(({ subject }) => subject),
   )
-  if (wanted.size + released.size === 0) return []
+  if (wanted.size + released.size === 0) return { findings: [], artifacts: [] }
   becomeRoot()
-  return new Adoption(ctx, wanted).run(released)
+  return new Adoption(ctx, wanted, new Proofs(ctx, records)).run(released)
 }
 
 class Adoption {
@@ -43,18 +54,19 @@ class Adoption {
   constructor(
     readonly ctx: ApplyContext<Config>,
     readonly wanted: ReadonlySet<string>,
+    readonly proofs: Proofs,
   ) {
     const { state, stateDir, host, config } = ctx
     this.times = readTimes(state, stateDir, host, config.logrotateState).times
     this.held = readHeld(state, stateDir)
   }
 
-  run(released: ReadonlySet<string>): Finding[] {
+  async run(released: ReadonlySet<string>) {
     const { host, config, state, stateDir, now, signal } = this.ctx
     const { sets } = readAdopted(host, config, false)
     const known = new Set(sets.flatMap(({ files }) => files))
     for (const set of sets) {
-      for (const log of set.files) if (released.has(log)) this.compressHeld(set, log)
+      for (const log of set.files) if (released.has(log)) await this.finishHeld(set, log)
     }
     const due = sets.filter(({ files }) => files.some((file) => this.wanted.has(file)))
     for (const [index, set] of due.entries()) {
@@ -63,8 +75,12 @@ class Adoption {
       this.rotate(set)
       // Set by set: what a crash cuts off must not make those before it due once more.
       writeTimes(state, stateDir, this.times, known, now)
+      await this.proofs.settle()
     }
-    return this.findings
+    return {
+      findings: [...this.findings, ...this.proofs.findings],
+      artifacts: this.proofs.artifacts,
+    }
   }
 
   rotate(set: LogSet): void {
@@ -72,7 +88,7 @@ class Adoption {
     const listener: Listener = {
       onVerdict: () => {},
       holds: (log) => !this.wanted.has(log) || Object.hasOwn(this.held, log),
-      onRotated: (rotation) => this.hold(rotation),
+      onRotated: (rotation) => this.proofs.note(rotation, this.hold(rotation)),
       mayCompress: ({ path }) => !Object.hasOwn(this.held, path),
       onFinished: ({ path }) => this.ctx.log.info('rotated a log', { log: path, by: 'logrotate' }),
     }
@@ -82,10 +98,10 @@ class Adoption {
     this.complain(set, shown)
   }
 
-  /** Waits for the writers of a log that was renamed; what is not let go is kept as it is. */
-  hold({ path, set, names }: LogRotation): void {
+  /** Waits for the writers of a log that was renamed. Whether they have let go; null where that is not known. */
+  hold({ path, set, names }: LogRotation): boolean | null {
     const { copy, copyTruncate, renameCopy, scripts } = set.settings
-    if (copy || copyTruncate || renameCopy) return
+    if (copy || copyTruncate || renameCopy) return null
     const wasTold = scripts.postrotate !== undefined || scripts.lastaction !== undefined
     const end = performance.now() + (wasTold ? REOPEN_GRACE_MS : 0)
     while (this.isOpen(names.final)) {
@@ -95,8 +111,10 @@ class Adoption {
       }
       this.held[path] = { path: names.final, sinceMs: this.ctx.now.getTime() }
       this.saveHeld()
-      return
+      return false
     }
+    if (!this.ctx.host.stat(names.final)) return null
+    return this.ctx.host.isOpenForWriting(names.final) === undefined ? null : true
   }
 
   /** Whether any process has it open for writing; where the kernel does not tell, a recent write does. */
@@ -107,20 +125,25 @@ class Adoption {
     return host.isOpenForWriting(path) ?? Date.now() - stat.mtimeMs < REOPEN_GRACE_MS
   }
 
-  compressHeld(set: LogSet, log: string): void {
-    const path = this.held[log]?.path
-    if (path === undefined || this.isOpen(path)) return
+  /** Does for a rotated log what had to wait for its writer, where that has let go of it. */
+  async finishHeld(set: LogSet, log: string): Promise<void> {
+    const held = this.held[log]
+    if (held === undefined || this.isOpen(held.path)) return
     const shown: string[] = []
     const output = new Output(false, (text) => shown.push(text), true)
     const { compress, delayCompress } = set.settings
-    if (this.ctx.host.stat(path) && compress && !delayCompress) {
-      try {
-        using files = new Files(worksOnHandles(set.settings.su))
-        const compressing = { set, files, output, now: this.ctx.now, dryRun: false }
-        compressLog(path, attributesOf(files.target(path)), compressing)
-      } catch (error) {
-        shown.push(`error: ${error instanceof Error ? error.message : String(error)}`)
+    try {
+      if (this.ctx.host.stat(held.path)) {
+        const digest = this.proofs.hash(held.path)
+        if (compress && !delayCompress) {
+          using files = new Files(worksOnHandles(set.settings.su))
+          const compressing = { set, files, output, now: this.ctx.now, dryRun: false }
+          compressLog(held.path, attributesOf(files.target(held.path)), compressing)
+        }
+        await this.proofs.proveReleased(set, log, digest, held.sinceMs)
       }
+    } catch (error) {
+      shown.push(`error: ${describeError(error)}`)
     }
     this.complain(set, shown)
     if (shown.length > 0) return

@@ -4,6 +4,9 @@ import type { LogSet } from '../logrotate/settings.ts'
 import type { Listener, Verdict } from '../program/listener.ts'
 import { Output } from '../program/output.ts'
 import { rotateSet } from '../program/rotate-set.ts'
+import { judgeRecords, type KeptFile } from '../records/judge.ts'
+import type { Records } from '../records/records.ts'
+import { KeptGenerations, retentionOf } from './generations.ts'
 import { firstWords, judgeVerdict, parseComplaints } from './judge.ts'
 import { readAdopted } from './read.ts'
 import { findRivals } from './rival.ts'
@@ -15,6 +18,7 @@ export interface AdoptedLog {
   set: LogSet
   stat: FileStat | undefined
   rotatedAt: Date | undefined
+  generations: KeptFile[]
 }
 
 export interface AdoptedReport {
@@ -25,7 +29,7 @@ export interface AdoptedReport {
 }
 
 /** What the adopted files ask for now: the program itself goes through them without changing anything. */
-export function checkAdopted(ctx: CheckContext<Config>): AdoptedReport {
+export function checkAdopted(ctx: CheckContext<Config>, records: Records): AdoptedReport {
   const { host, config, state, stateDir, now } = ctx
   const adopted = readAdopted(host, config, true)
   const { times, problems, imported } = readTimes(state, stateDir, host, config.logrotateState)
@@ -33,12 +37,20 @@ export function checkAdopted(ctx: CheckContext<Config>): AdoptedReport {
   const seen = new Map(times)
   const findings = [...adopted.findings, ...stateFindings(problems), ...findRivals(host)]
   const logs: AdoptedLog[] = []
+  const kept = new KeptGenerations(host)
   for (const set of adopted.sets) {
     const { verdicts, complaints } = rehearse(set, seen, held, now)
     for (const path of set.files) {
       const stat = host.stat(path)
       const verdict = verdicts.get(path)
-      if (stat) logs.push({ path, set, stat, rotatedAt: times.get(path) })
+      const generations = kept.of(path, set.settings, now)
+      if (stat || generations.length > 0) {
+        logs.push({ path, set, stat, rotatedAt: times.get(path), generations })
+        const proven = generations.filter((file) => file.path !== held[path]?.path)
+        findings.push(
+          ...judgeRecords(path, proven, records.ofLog(path), retentionOf(set.settings), now.getTime()),
+        )
+      }
       if (verdict) {
         const about = { pattern: set.pattern, missingOk: set.settings.missingOk, bytes: stat?.size ?? null }
         findings.push(...judgeVerdict(path, verdict, about))
@@ -116,7 +128,7 @@ export function heldFinding(log: string, rotated: string): Finding {
   }
 }
 
-function factOf({ path, set, stat, rotatedAt }: AdoptedLog): Fact {
+function factOf({ path, set, stat, rotatedAt, generations }: AdoptedLog): Fact {
   return {
     kind: 'log',
     subject: path,
@@ -124,6 +136,8 @@ function factOf({ path, set, stat, rotatedAt }: AdoptedLog): Fact {
       set: firstWords(set.pattern),
       by: 'logrotate',
       bytes: stat?.size ?? null,
+      generations: generations.length,
+      archivedBytes: generations.reduce((sum, { size }) => sum + size, 0),
       lastRotation: rotatedAt?.toISOString() ?? null,
     },
   }

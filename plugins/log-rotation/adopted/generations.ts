@@ -1,0 +1,40 @@
+import type { HostReader } from '../../../agent/contract/mod.ts'
+import type { Settings } from '../logrotate/settings.ts'
+import { rotationNames } from '../program/rotation-names.ts'
+import type { KeptFile } from '../records/judge.ts'
+
+/** What a block of logrotate keeps of its logs, found by the names that it gives. Each directory is listed once. */
+export class KeptGenerations {
+  private readonly listed = new Map<string, string[]>()
+
+  constructor(private readonly host: HostReader) {}
+
+  of(log: string, settings: Settings, now: Date): KeptFile[] {
+    const names = rotationNames(log, settings, now)
+    const literal = (text: string) => text.replace(/[.*+?^${}()|[\]\\]/g, '\\$&')
+    const number = settings.dateExtension ? names.date.source : '\\.[0-9]+'
+    const packed = literal(settings.compressExtension)
+    const matcher = new RegExp(`^${literal(names.base)}${number}${literal(names.extension)}(?:${packed})?$`)
+    return this.list(names.directory)
+      .filter((name) => matcher.test(name))
+      .flatMap((name) => {
+        const path = `${names.directory}/${name}`
+        const stat = this.host.stat(path)
+        return stat?.type === 'file' ? [{ path, ino: stat.ino, size: stat.size, mtimeMs: stat.mtimeMs }] : []
+      })
+  }
+
+  private list(directory: string): string[] {
+    const known = this.listed.get(directory)
+    if (known) return known
+    const names = this.host.stat(directory)?.type === 'directory' ? this.host.list(directory) : []
+    this.listed.set(directory, names)
+    return names
+  }
+}
+
+/** As `judgeRecords` wants it. */
+export function retentionOf({ rotate, maxAgeDays }: Settings) {
+  const keep = rotate === -1 ? Number.POSITIVE_INFINITY : rotate
+  return { keep, maxAgeMs: maxAgeDays > 0 ? maxAgeDays * 86_400_000 : undefined }
+}
