@@ -1,8 +1,12 @@
-import { type ApplyContext, describeError, type Report } from '../../agent/contract/mod.ts'
+import type { ApplyContext, Report } from '../../agent/contract/mod.ts'
 import type { Config } from './config.ts'
+import type { LogPlan } from './plan.ts'
+import { familiesOf, planQuotas } from './plans.ts'
+import { Pressure } from './pressure.ts'
 import { prove } from './prove.ts'
 import { pruneOutlived } from './records/judge.ts'
 import { recover } from './recover.ts'
+import { removable } from './removal.ts'
 import { rotateDue } from './rotate.ts'
 import { Session } from './session.ts'
 import { settle } from './settle.ts'
@@ -18,6 +22,7 @@ export async function applyRotation(ctx: ApplyContext<Config>): Promise<Report> 
     await settle(session)
     await prove(session)
     removeExpired(session)
+    relievePressure(session)
     pruneRecords(session)
     session.records.save(ctx.state)
     // Last: for this the process becomes root, and stays it.
@@ -34,24 +39,36 @@ export async function applyRotation(ctx: ApplyContext<Config>): Promise<Report> 
 }
 
 function removeExpired(session: Session): void {
-  for (const { log, expired } of session.plans(session.ctx.now.getTime())) {
+  const now = session.ctx.now.getTime()
+  const plans = session.plans(now)
+  for (const { log, expired } of plans) {
     for (const { generation } of expired) {
-      const { path } = generation
-      if (!session.touched.has(log.path) && !session.wants('retention-exceeded', path)) continue
-      session.ctx.signal.throwIfAborted()
-      try {
-        session.directory(log.directory).remove(path)
-        session.records.forget(log.path, generation.stat)
-        session.ctx.log.info('removed a generation', { log: log.path, path })
-      } catch (error) {
-        session.fail(
-          'removal-failed',
-          path,
-          `${path} was not removed: ${describeError(error)}`,
-          `Remove it: rm ${path}`,
-        )
-      }
+      if (!session.touched.has(log.path) && !session.wants('retention-exceeded', generation.path)) continue
+      session.remove(log.path, { path: generation.path, ...generation.stat })
     }
+  }
+  for (const { removals } of planQuotas(plans, session.ctx.config, now)) {
+    for (const { log, file } of removals) {
+      if (session.touched.has(log) || session.wants('retention-exceeded', file.path))
+        session.remove(log, file)
+    }
+  }
+}
+
+/** One after another, the oldest first, until there is room. */
+function relievePressure(session: Session): void {
+  const { host, config, now } = session.ctx
+  const plans = session.plans(now.getTime())
+  const pressure = new Pressure(host)
+  const limitOf = ({ log }: LogPlan) => log.set.whenFreeBelow ?? config.whenFreeBelow
+  const byLog = new Map(plans.map((plan) => [plan.log.path, plan]))
+  for (const { log, file } of removable(familiesOf(plans, config), now.getTime())) {
+    const plan = byLog.get(log)
+    const mount = plan && pressure.mountOf(plan.log.directory)
+    if (!plan || mount === undefined || !session.wants('disk-pressure', mount)) continue
+    if (!pressure.on(plan.log.directory, limitOf(plan))) continue
+    session.remove(log, file)
+    pressure.measureAnew()
   }
 }
 

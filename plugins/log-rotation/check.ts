@@ -1,9 +1,9 @@
 import type { CheckContext, Fact, Finding, Metric, Report } from '../../agent/contract/mod.ts'
-import { type Config, directoryOf, type LogSet, timeZoneOf } from './config.ts'
-import { planFindings, settleFindings, surveyFindings } from './findings.ts'
+import { type Config, directoryOf, type LogSet } from './config.ts'
+import { planFindings, pressureFindings, quotaFindings, settleFindings, surveyFindings } from './findings.ts'
 import { sameFile } from './generation.ts'
 import { type Memory, readMemory, rememberSizes } from './growth.ts'
-import { planLog } from './plan.ts'
+import { planLogs, planQuotas } from './plans.ts'
 import { judgeRecords } from './records/judge.ts'
 import { Records } from './records/records.ts'
 import { rememberSpaces, spaceFindings, spaceMetrics, surveySpaces } from './space.ts'
@@ -15,7 +15,6 @@ export async function checkLogs(ctx: CheckContext<Config>): Promise<Report> {
   const records = Records.read(ctx.state, ctx.stateDir)
   const found = survey(ctx.host, ctx.config.sets, pendingSets(state))
   const now = ctx.now.getTime()
-  const timeZone = timeZoneOf(ctx.config)
   const paths = found.logs.filter((log) => log.stat).map((log) => log.path)
   if (keepClocks(state, paths, now)) writeState(ctx.state, ctx.stateDir, state)
 
@@ -23,7 +22,7 @@ export async function checkLogs(ctx: CheckContext<Config>): Promise<Report> {
     ctx.config.logrotate.length > 0
       ? (await import('./adopted/check.ts')).checkAdopted(ctx, records)
       : undefined
-  const plans = found.logs.map((log) => planLog(log, state, now, timeZone))
+  const plans = planLogs(ctx.host, ctx.config, found.logs, state, now)
   const present = [...found.logs, ...(adopted?.logs ?? [])].flatMap(({ path, stat }) =>
     stat ? [{ path, ino: stat.ino, size: stat.size }] : [],
   )
@@ -38,6 +37,8 @@ export async function checkLogs(ctx: CheckContext<Config>): Promise<Report> {
     findings: [
       ...surveyFindings(found),
       ...plans.flatMap(planFindings),
+      ...quotaFindings(planQuotas(plans, ctx.config, now)),
+      ...pressureFindings(ctx.host, plans, ctx.config, now),
       ...settleFindings(ctx.config.sets, state),
       ...found.logs.flatMap((log) => recordFindings(log, state, records, now)),
       ...(adopted?.findings ?? []),

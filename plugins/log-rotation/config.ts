@@ -1,5 +1,7 @@
 import { absolutePath, byteSize, duration, fileMode, globBase, isGlob, z } from '../../agent/contract/mod.ts'
 import { adoptedSettings } from './adopted/config.ts'
+import { freeLimit } from './free-limit.ts'
+import { retentionPolicy } from './retention-policy.ts'
 
 export const CALENDAR_INTERVALS = ['hourly', 'daily', 'weekly', 'monthly', 'yearly'] as const
 export type CalendarInterval = (typeof CALENDAR_INTERVALS)[number]
@@ -45,6 +47,13 @@ const logSet = z
     minSize: byteSize.optional().describe('Do not rotate because of the interval what is smaller.'),
     keep: z.number().int().min(1).max(100_000).default(14).describe('Generations to keep.'),
     maxAge: duration.optional().describe('Remove generations that were last written longer ago than this.'),
+    maxTotalSize: byteSize
+      .optional()
+      .describe(
+        'The logs of the set and their generations together have no more than this: the oldest generations of all ' +
+          'go first, the newest of a log never.',
+      ),
+    whenFreeBelow: freeLimit.optional().describe('As `whenFreeBelow` of the job, for this set.'),
     compress: z
       .enum(['none', 'gzip', 'zstd'])
       .default('zstd')
@@ -99,6 +108,20 @@ export const configSchema = z
         'Sets of logs that are rotated in the same way. A log belongs to the first set that matches it.',
       ),
     ...adoptedSettings,
+    whenFreeBelow: freeLimit
+      .optional()
+      .describe(
+        'When less than this is free on the file system of a log, such as "10%" or 2G, then logs of a mebibyte and ' +
+          'more are rotated and all are compressed at once, and after that the oldest generations are removed, one ' +
+          'after another, until there is room. The newest of a log is never removed.',
+      ),
+    retention: z
+      .array(retentionPolicy)
+      .default([])
+      .describe(
+        'How long logs have to be kept. What a rule keeps shorter or longer is a finding, and what a policy demands ' +
+          'is not removed early.',
+      ),
     fullWithin: duration
       .default(14 * 86_400_000)
       .describe(

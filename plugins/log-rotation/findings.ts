@@ -1,7 +1,10 @@
-import type { Finding } from '../../agent/contract/mod.ts'
-import type { LogSet } from './config.ts'
+import { type Finding, formatBytes, type HostReader } from '../../agent/contract/mod.ts'
+import type { Config, LogSet } from './config.ts'
 import { generationPath } from './generation.ts'
 import type { LogPlan } from './plan.ts'
+import { familiesOf, type QuotaPlan } from './plans.ts'
+import { Pressure, pressureFinding } from './pressure.ts'
+import { removable } from './removal.ts'
 import type { State } from './state.ts'
 import type { Survey, SurveyedLog } from './survey.ts'
 
@@ -145,5 +148,49 @@ export function settleFindings(sets: LogSet[], state: State): Finding[] {
         fixable: true,
       },
     ]
+  })
+}
+
+/** Sets that have become larger than their quota. */
+export function quotaFindings(quotas: QuotaPlan[]): Finding[] {
+  return quotas.flatMap(({ set, limitBytes, removals, leftBytes }): Finding[] => {
+    const limit = formatBytes(limitBytes)
+    const surplus = removals.map(
+      ({ file }): Finding => ({
+        rule: 'retention-exceeded',
+        subject: file.path,
+        severity: 'info',
+        summary: `${file.path} is to be removed: the set ${set.name} may have ${limit}, and this is its oldest`,
+        evidence: { set: set.name, bytes: file.size },
+        fixable: true,
+      }),
+    )
+    if (leftBytes <= limitBytes) return surplus
+    return [
+      ...surplus,
+      {
+        rule: 'quota-exceeded',
+        subject: set.name,
+        severity: 'warning',
+        summary: `The set ${set.name} has ${formatBytes(leftBytes)} without what may go; its limit is ${limit}`,
+        remedy: `Raise maxTotalSize of the set ${set.name}, or rotate its logs at a smaller size`,
+        evidence: { set: set.name, bytes: leftBytes, limitBytes },
+      },
+    ]
+  })
+}
+
+/** File systems that are short of room, each once. */
+export function pressureFindings(host: HostReader, plans: LogPlan[], config: Config, now: number): Finding[] {
+  const pressure = new Pressure(host)
+  const byMount = Map.groupBy(
+    plans.filter((plan) => plan.pressure !== undefined),
+    ({ log }) => pressure.mountOf(log.directory) ?? log.directory,
+  )
+  return [...byMount].map(([mount, pressed]) => {
+    const canRelieve =
+      removable(familiesOf(pressed, config), now).length > 0 ||
+      pressed.some(({ due, compress, expired }) => due || compress.length > 0 || expired.length > 0)
+    return pressureFinding(mount, pressed[0]?.pressure ?? '', canRelieve)
   })
 }

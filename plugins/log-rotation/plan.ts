@@ -1,5 +1,6 @@
 import { type DueRule, judgeDue } from './due.ts'
 import { type Generation, planCompression, planRetention, planUnlinks, sameFile } from './generation.ts'
+import { PRESSED_BYTES } from './pressure.ts'
 import type { Pending, State } from './state.ts'
 import type { SurveyedLog } from './survey.ts'
 
@@ -15,6 +16,10 @@ export interface LogPlan {
   /** Why the log has to be rotated. */
   due: string | undefined
   compress: Generation[]
+  /** Generations with which nothing is under way. */
+  settled: Generation[]
+  /** Why the file system is short of room. */
+  pressure: string | undefined
   /** Its newest generation is still open for writing. */
   held: boolean
   expired: { generation: Generation; reason: 'keep' | 'maxAge' }[]
@@ -38,7 +43,13 @@ export function isCopied(
 }
 
 /** Pure: what the host, the state and the configuration together ask for. */
-export function planLog(log: SurveyedLog, state: State, now: number, timeZone: string): LogPlan {
+export function planLog(
+  log: SurveyedLog,
+  state: State,
+  now: number,
+  timeZone: string,
+  pressure?: string,
+): LogPlan {
   const plan: LogPlan = {
     log,
     refusal: undefined,
@@ -46,6 +57,8 @@ export function planLog(log: SurveyedLog, state: State, now: number, timeZone: s
     failure: undefined,
     due: undefined,
     compress: [],
+    settled: [],
+    pressure,
     held: false,
     expired: [],
   }
@@ -60,16 +73,20 @@ export function planLog(log: SurveyedLog, state: State, now: number, timeZone: s
 
   plan.failure = pending?.failure ?? undefined
   const clock = state.clocks[log.path]
-  const settled = log.generations.filter(
+  plan.settled = log.generations.filter(
     ({ stat }) => !pending || pending.phase === 'copy' || !sameFile(stat, pending),
   )
   plan.held = pending?.phase === 'held'
-  plan.compress = planCompression(settled, log.set)
+  const { compress, delayCompress } = log.set
+  plan.compress = planCompression(plan.settled, { compress, delayCompress: delayCompress && !pressure })
   plan.expired = planRetention(log.generations, log.set, now).filter(({ generation }) =>
-    settled.includes(generation),
+    plan.settled.includes(generation),
   )
   if (log.stat && !plan.failure && !plan.held) {
     plan.due = judgeDue(dueRule(log), log.stat.size, clock, now, timeZone)
+    // Only what becomes smaller by it makes room.
+    const isWorthIt = log.stat.size >= PRESSED_BYTES && compress !== 'none'
+    if (pressure && isWorthIt) plan.due ??= pressure
   }
   return plan
 }

@@ -44,6 +44,14 @@ export default definePlugin({
       means: 'A script in a configuration of logrotate did not succeed',
       severity: 'warning',
     },
+    'quota-exceeded': {
+      means: 'A set of logs is larger than its quota, and nothing of it may go',
+      severity: 'warning',
+    },
+    'disk-pressure': {
+      means: 'A file system with logs has less room than it is to have',
+      severity: 'warning',
+    },
     'filesystem-full-soon': {
       means: 'A file system with logs will be full before long if it goes on like this',
       severity: 'warning',

@@ -1,6 +1,15 @@
-import type { ApplyContext, Artifact, Finding, HostDirectory } from '../../agent/contract/mod.ts'
-import { type Config, timeZoneOf } from './config.ts'
-import { type LogPlan, planLog } from './plan.ts'
+import {
+  type ApplyContext,
+  type Artifact,
+  describeError,
+  type Finding,
+  type HostDirectory,
+  shellWord,
+} from '../../agent/contract/mod.ts'
+import type { Config } from './config.ts'
+import type { LogPlan } from './plan.ts'
+import { planLogs } from './plans.ts'
+import type { KeptFile } from './records/judge.ts'
 import { Records } from './records/records.ts'
 import { pendingSets, readState, type State, writeState } from './state.ts'
 import { survey } from './survey.ts'
@@ -31,7 +40,7 @@ export class Session {
   plans(now: number): LogPlan[] {
     const { host, config } = this.ctx
     const { logs } = survey(host, config.sets, pendingSets(this.state))
-    return logs.map((log) => planLog(log, this.state, now, timeZoneOf(config)))
+    return planLogs(host, config, logs, this.state, now)
   }
 
   /** A directory by its handle, opened once. */
@@ -42,6 +51,20 @@ export class Session {
       this.directories.set(path, directory)
     }
     return directory
+  }
+
+  /** Removes a rotated log for good, and forgets its proof. */
+  remove(log: string, file: KeptFile): void {
+    this.ctx.signal.throwIfAborted()
+    const { path } = file
+    try {
+      this.directory(path.slice(0, path.lastIndexOf('/')) || '/').remove(path)
+      this.records.forget(log, file)
+      this.ctx.log.info('removed a generation', { log, path })
+    } catch (error) {
+      const summary = `${path} was not removed: ${describeError(error)}`
+      this.fail('removal-failed', path, summary, `Remove it: rm ${shellWord(path)}`)
+    }
   }
 
   saveState(): void {
