@@ -21,7 +21,7 @@ const COMMAND_TIMEOUT_MS = 24 * 3_600_000
 export function pluginVerb(
   plugin: PluginSpec,
   rest: string[],
-  called: { word: string; verb: string | undefined },
+  called: { word: string; verb?: string | undefined } = { word: plugin.name },
 ): CliCommand {
   const verbs = plugin.commands ?? {}
   const given = verbAmong(rest)
