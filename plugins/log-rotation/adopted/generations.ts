@@ -11,8 +11,7 @@ export class KeptGenerations {
 
   of(log: string, settings: Settings, now: Date): KeptFile[] {
     const names = rotationNames(log, settings, now)
-    const literal = (text: string) => text.replace(/[.*+?^${}()|[\]\\]/g, '\\$&')
-    const number = settings.dateExtension ? names.date.source : '\\.[0-9]+'
+    const number = settings.dateExtension ? sourceOf(names.date.pattern) : '\\.[0-9]+'
     const packed = literal(settings.compressExtension)
     const matcher = new RegExp(`^${literal(names.base)}${number}${literal(names.extension)}(?:${packed})?$`)
     return this.list(names.directory)
@@ -31,6 +30,17 @@ export class KeptGenerations {
     this.listed.set(directory, names)
     return names
   }
+}
+
+const literal = (text: string) => text.replace(/[.*+?^${}()|[\]\\]/g, '\\$&')
+
+/** A date pattern, in which only digits and the sign of a time zone are sets. */
+function sourceOf(pattern: string): string {
+  const sets = /(\[0-9\]|\[-\+\])/
+  return pattern
+    .split(sets)
+    .map((part) => (sets.test(part) ? part : literal(part)))
+    .join('')
 }
 
 /** As `judgeRecords` wants it. */
