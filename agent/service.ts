@@ -7,9 +7,10 @@ import type { PluginSource } from './contract/plugin.ts'
 import { audits } from './engine/audit.ts'
 import { recordHealth, SELF } from './engine/health.ts'
 import type { Job } from './engine/job.ts'
-import { Runner } from './engine/runner.ts'
+import { Runner, type RunnerParts } from './engine/runner.ts'
 import { Scheduler } from './engine/scheduler.ts'
 import type { Timetable } from './engine/timetable.ts'
+import type { JobWatch } from './engine/watch/job-watch.ts'
 import { takeLock } from './host/lock.ts'
 import { releaseUnusedMemory } from './host/memory.ts'
 import { notifySystemd, watchdogIntervalMs } from './host/notify.ts'
@@ -22,6 +23,7 @@ import type { StateDirectory } from './state-directory.ts'
 import { type Store, storeOf } from './store/open.ts'
 import { prune } from './store/prune.ts'
 import { forgetJobs } from './store/record.ts'
+import type { PlannedJob } from './store/status.ts'
 import { ownTokens } from './store/tokens.ts'
 import { version } from './version.ts'
 
@@ -59,12 +61,14 @@ export interface ServiceParts {
 export class Service {
   private readonly store: Store
   private readonly log: LogFunction
+  private readonly engine: RunnerParts
   private readonly runner: Runner
   private readonly scheduler: Scheduler
   /** The configuration in force. */
   setup: OpenedSetup
   isStopping = false
   private alerts: ReturnType<typeof alerting>
+  private watching: JobWatch | undefined
   private timers: Timer[] = []
   private reloading: Promise<string | null> = Promise.resolve(null)
   private isSettled = false
@@ -75,7 +79,7 @@ export class Service {
     this.setup = setup
     this.log = log
     this.alerts = this.openAlerts()
-    const engine = {
+    this.engine = {
       store: this.store,
       version,
       redactor,
@@ -90,8 +94,8 @@ export class Service {
       now: () => Date.now(),
       log,
     }
-    this.runner = new Runner(engine)
-    this.scheduler = new Scheduler(this.runner, engine, parts.keepsSchedule, parts.timetable)
+    this.runner = new Runner(this.engine)
+    this.scheduler = new Scheduler(this.runner, this.engine, parts.keepsSchedule, parts.timetable)
   }
 
   start(): void {
@@ -102,6 +106,7 @@ export class Service {
     const watchdogMs = watchdogIntervalMs()
     if (watchdogMs) this.timers.push(setInterval(() => notifySystemd('WATCHDOG=1'), watchdogMs))
     this.timers.push(setInterval(() => this.settle(), SETTLE_MS))
+    void this.watch()
     this.noteConfig(null)
     const { jobs, digest } = this.setup
     const [url = '', socket = ''] = this.parts.listeners.map((listener) => listener.url)
@@ -127,6 +132,7 @@ export class Service {
     notifySystemd('STOPPING=1')
     this.log('info', 'stopping', { running: this.runner.running().map((run) => run.job) })
     for (const timer of this.timers) clearInterval(timer)
+    this.watching?.stop()
     this.scheduler.stop()
     await this.runner.drain(DRAIN_MS)
     await this.runner.stop()
@@ -155,6 +161,7 @@ export class Service {
       forgetJobs(this.store, this.jobNames(), Date.now())
       this.alerts.deliverer.start()
       this.scheduler.reload(next.jobs)
+      void this.watch()
       this.noteConfig(null)
       next.keep(this.parts.state.path)
       this.isSettled = false
@@ -204,6 +211,17 @@ export class Service {
     })
   }
 
+  /** Loaded only for jobs that are watched: most hosts have none. */
+  private async watch(): Promise<void> {
+    const { jobs } = this.setup
+    if (!this.watching && jobs.every(({ watch }) => watch === null)) return
+    const { JobWatch } = await import('./engine/watch/job-watch.ts')
+    if (this.isStopping) return
+    const { state, keepsSchedule } = this.parts
+    this.watching ??= new JobWatch(this.runner, this.engine, state.path, keepsSchedule)
+    await this.watching.follow(jobs)
+  }
+
   private jobNames(): string[] {
     return [SELF, ...this.setup.jobs.map((job) => job.name)]
   }
@@ -228,7 +246,7 @@ export class Service {
     return {
       store: this.store,
       config: () => this.setup.config.api,
-      jobs: () => this.scheduler.planned(),
+      jobs: () => this.planned(),
       running: () => this.runner.running().map((run) => ({ ...run, progress: run.progress ?? undefined })),
       audits: () => audits(this.store, this.setup.checklists, this.scheduler.planned()),
       runNow: async (job, actor) => this.runNow(job, actor),
@@ -240,6 +258,11 @@ export class Service {
       now: () => Date.now(),
       log: asLog(this.log),
     }
+  }
+
+  private planned(): PlannedJob[] {
+    const watched = this.watching?.states()
+    return this.scheduler.planned().map((job) => ({ ...job, watch: watched?.get(job.name) ?? null }))
   }
 
   private runNow(name: string, actor: string): RunNow {

@@ -5,7 +5,7 @@ import { type Problem, problemAt } from './config/problem.ts'
 import type { Checklist } from './config/profile-schema.ts'
 import type { Config, JobConfig } from './config/schema.ts'
 import type { Permissions } from './contract/permissions.ts'
-import type { PluginSource } from './contract/plugin.ts'
+import type { PluginSource, WatchPlan } from './contract/plugin.ts'
 import { ungranted } from './engine/grant.ts'
 import type { Job } from './engine/job.ts'
 import { sha256 } from './lib/digest.ts'
@@ -53,7 +53,10 @@ export async function loadSetup(
         file: null,
         canApply: built.apply !== undefined,
       }
-      return [assemble(name, job, config, plugin, built.defaults, built.permissions(parsed), null)]
+      if (job.watch && !built.watch)
+        problems.push(problemAt(loaded.source, ['jobs', name, 'watch'], NOT_WATCHED))
+      const watch = (job.watch && built.watch?.(parsed)) || null
+      return [assemble(name, job, config, plugin, built.defaults, built.permissions(parsed), null, watch)]
     }
     const found = external.get(job.plugin)
     const asked = found?.description.jobs[name]
@@ -75,12 +78,15 @@ export async function loadSetup(
       file,
       canApply: description.canApply,
     }
-    return [assemble(name, job, config, plugin, description.defaults, asked, refusal(asked, job))]
+    if (job.watch) problems.push(problemAt(loaded.source, ['jobs', name, 'watch'], NOT_WATCHED))
+    return [assemble(name, job, config, plugin, description.defaults, asked, refusal(asked, job), null)]
   })
   if (problems.length > 0) throw new ConfigError(problems, path)
   const { checklists, files: read, digest } = loaded
   return { config, jobs, checklists, files: read, digest, pluginDigests }
 }
+
+const NOT_WATCHED = 'this plugin does not say which paths could be watched: leave `watch` out'
 
 async function describeExternal(
   { config, source }: LoadedConfig,
@@ -129,6 +135,7 @@ function assemble(
   defaults: { schedule: string; timeout: string },
   permissions: Job['permissions'],
   refused: string | null,
+  watch: WatchPlan | null,
 ): Job {
   const schedule = job.schedule ?? defaults.schedule
   const effective = {
@@ -145,6 +152,7 @@ function assemble(
     sandbox: job.sandbox ?? config.defaults.sandbox,
     config: job.config,
     permissions,
+    watch,
     refused,
   }
   const configDigest = sha256(JSON.stringify(effective))

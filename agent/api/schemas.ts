@@ -67,6 +67,14 @@ function build() {
     state,
     reason: z.string().nullable().describe('Why, in words, where it is not ok'),
     nextRunAt: instant.nullable(),
+    watch: z
+      .object({
+        state: z.enum(['watching', 'partial', 'off']),
+        directories: count,
+        reason: z.string().nullable(),
+      })
+      .nullish()
+      .describe('How well its paths are watched for changes between scheduled runs; null where they are not'),
     lastRun: z
       .object({
         id,

@@ -62,6 +62,10 @@ export const jobSchema = z.strictObject({
     .describe('Starts up to this much later, by chance, so that hosts do not act at once'),
   runOnStart: z.boolean().default(false).describe('Run once when the daemon starts'),
   catchUp: z.boolean().default(true).describe('Run once at start when a scheduled run was missed'),
+  watch: z
+    .boolean()
+    .default(false)
+    .describe('Run as soon as something changes on the paths that the job looks after, beside its schedule'),
   enabled: z.boolean().default(true).describe('`false`: keep it in the configuration, but never run it'),
   sandbox: sandbox.optional(),
   grant: grantSchema.optional(),

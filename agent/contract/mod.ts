@@ -66,6 +66,7 @@ export {
   type Program,
   type Registry,
   type Rule,
+  type WatchPlan,
 } from './plugin.ts'
 export type {
   Artifact,

@@ -93,6 +93,13 @@ export interface Command<C> {
   run(ctx: CommandContext<C>): Promise<CommandResult>
 }
 
+/** What is watched for changes. The daemon does it, by directory: it costs the plugin nothing. */
+export interface WatchPlan {
+  paths: string[]
+  /** Paths or patterns that are left out, with all below them. */
+  exclude?: string[]
+}
+
 export interface Rule {
   means: string
   severity: Severity
@@ -109,6 +116,11 @@ export interface PluginSpec<S extends z.ZodObject = z.ZodObject> {
   config: S
   /** Pure: from the job's config alone. The state directory is granted without being listed. */
   permissions(config: z.output<S>): { check: Omit<Permissions, 'write'>; apply?: Permissions }
+  /**
+   * Pure: paths of which a change is to start the check at once, for jobs with `watch: true`. Patterns as of
+   * `HostReader.glob`; "/etc/**" is all below /etc. Without it such a job is refused.
+   */
+  watch?(config: z.output<S>): WatchPlan
   check(ctx: CheckContext<z.output<S>>): Promise<Report>
   /** Acts on `ctx.findings`. It is believed only when the check that follows is clean. */
   apply?(ctx: ApplyContext<z.output<S>>): Promise<Report>

@@ -68,6 +68,10 @@ export const HEALTH_RULES = {
     means: 'A job may not run: it asks for permissions that are not granted',
     severity: 'critical',
   },
+  'watch-incomplete': {
+    means: 'Changes on some paths of a job go unseen until its next scheduled run',
+    severity: 'warning',
+  },
 } as const
 export type HealthRule = keyof typeof HEALTH_RULES
 

@@ -281,6 +281,8 @@ export class Runner {
 /** A run that looked speaks for what it could examine; one that did not speaks only about the job itself. */
 function speaksFor(finding: KnownFinding, looked: boolean, result: RunResult): boolean {
   if (finding.rule === 'job-refused') return true
+  // Whoever watches knows, a run does not.
+  if (finding.rule === 'watch-incomplete') return false
   if (isHealthRule(finding.rule))
     return result.outcome !== 'interrupted' && (looked || finding.rule === 'job-late')
   return looked && isExamined(finding, result.blind)

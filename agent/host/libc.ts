@@ -38,6 +38,9 @@ export const NUMBERS = {
     sched_setscheduler: 144,
     prlimit64: 302,
     seccomp: 317,
+    inotify_init1: 294,
+    inotify_add_watch: 254,
+    inotify_rm_watch: 255,
   },
   arm64: {
     capset: 91,
@@ -60,6 +63,9 @@ export const NUMBERS = {
     sched_setscheduler: 119,
     prlimit64: 261,
     seccomp: 277,
+    inotify_init1: 26,
+    inotify_add_watch: 27,
+    inotify_rm_watch: 28,
   },
 } as const
 

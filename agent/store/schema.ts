@@ -3,7 +3,7 @@ import type { Blind, Inapplicable, Scalar, Severity } from '../contract/report.t
 
 // All times are UTC milliseconds. Enumerations are text, so that a newer reeve can add a word.
 
-export const TRIGGERS = ['schedule', 'start', 'catch-up', 'manual', 'api', 'timer'] as const
+export const TRIGGERS = ['schedule', 'start', 'catch-up', 'manual', 'api', 'timer', 'watch'] as const
 export type Trigger = (typeof TRIGGERS)[number]
 
 /** `interrupted` is also what a run that still goes on has in its row: after a crash the table tells the truth. */

@@ -18,6 +18,8 @@ export interface PlannedJob {
   nextRunAt: number | null
   /** Its last run must have started after this, or it is late; null when nothing is expected of it. */
   expectedAfter: number | null
+  /** How well its paths are watched for changes; null or undefined where they are not. */
+  watch?: { state: 'watching' | 'partial' | 'off'; directories: number; reason: string | null } | null
   /** Its newest run has begun and has no end, but nothing runs it: reeve died in it, or could not store the end. */
   cutOff: boolean
 }

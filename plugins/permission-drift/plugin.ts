@@ -7,6 +7,7 @@ import { permissions } from './permissions.ts'
 import { apply } from './repair/apply.ts'
 import { plan } from './repair/command-plan.ts'
 import { undo } from './repair/command-undo.ts'
+import { watchPlan } from './watch/plan.ts'
 
 export default definePlugin({
   name: 'permission-drift',
@@ -38,6 +39,7 @@ export default definePlugin({
   },
   config,
   permissions,
+  watch: watchPlan,
   check,
   apply,
   commands: { accept, show, plan, undo },

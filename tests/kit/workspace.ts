@@ -117,8 +117,8 @@ export class Workspace implements AsyncDisposable {
   }
 
   /** Starts a daemon and waits until it is ready; it is ended with the workspace. */
-  async daemon(options: StartOptions = {}): Promise<Daemon> {
-    const daemon = new Daemon(this.spawn(['daemon'], options), this.socket)
+  async daemon({ args = [], ...options }: StartOptions & { args?: string[] } = {}): Promise<Daemon> {
+    const daemon = new Daemon(this.spawn(['daemon', ...args], options), this.socket)
     this.daemons.push(daemon)
     await daemon.ready()
     return daemon

@@ -24,6 +24,7 @@ export function job(more: Partial<Job> = {}): Job {
     sandbox: 'always',
     config: {},
     permissions: { check: {} },
+    watch: null,
     refused: null,
     configDigest: 'digest',
     ...more,

@@ -135,6 +135,7 @@ function job(more: Partial<Job> = {}): Job {
     sandbox: 'always',
     config: {},
     permissions: { check: {} },
+    watch: null,
     refused: null,
     configDigest: '',
     ...more,
