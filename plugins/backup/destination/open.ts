@@ -1,16 +1,19 @@
 import type { HostReader, HostWriter, Permissions } from '../../../agent/contract/mod.ts'
 import { UserError } from '../../../agent/contract/mod.ts'
-import { type DestinationConfig, type DirectoryConfig, locationOf } from './config.ts'
+import type { DestinationConfig, DirectoryConfig } from './config.ts'
 import type { Destination, DestinationReader } from './destination.ts'
 import { DirectoryDestination, DirectoryReader, requireDirectory } from './directory.ts'
 import { MOUNT_TABLE, refuseMount } from './mount.ts'
 import { sshPermissions } from './sftp/ssh.ts'
+import { UploadNotes } from './upload-notes.ts'
 
 /** What a destination needs of a run. */
 export interface Surroundings {
   /** Value of a secret reference. */
   secret(reference: string): string
   signal: AbortSignal
+  state: HostWriter
+  stateDir: string
 }
 
 /** Opens a place to look at it. Throws with the reason when it is not there, or not the one that is meant. */
@@ -39,14 +42,20 @@ export async function openDestination(
 async function openRemote(
   config: Exclude<DestinationConfig, DirectoryConfig>,
   host: HostReader,
-  { signal }: Surroundings,
+  { signal, secret, state, stateDir }: Surroundings,
   owner: string,
 ): Promise<Destination> {
   if (config.type === 'sftp') {
     const { SftpDestination } = await import('./sftp/sftp.ts')
     return SftpDestination.open(host, config, owner, signal)
   }
-  throw new UserError(`Cannot open "${locationOf(config)}": not yet`)
+  const { S3Destination } = await import('./s3/s3.ts')
+  const credentials = {
+    accessKeyId: secret(config.accessKeyId),
+    secretAccessKey: secret(config.secretAccessKey),
+  }
+  const notes = owner === '' ? undefined : new UploadNotes(state, `${stateDir}/uploads.json`)
+  return S3Destination.open(config, credentials, notes, signal)
 }
 
 function requireIntended(host: HostReader, { directory, mountUuid }: DirectoryConfig): void {
@@ -63,7 +72,12 @@ export function permissionsOf(config: DestinationConfig, access: 'read' | 'write
       ? { read: [config.directory, ...table] }
       : { read: table, write: [config.directory] }
   }
-  return config.type === 'sftp' ? sshPermissions(config) : {}
+  if (config.type === 'sftp') return sshPermissions(config)
+  const { protocol, hostname, port } = new URL(config.endpoint)
+  return {
+    net: [`${hostname}:${port || (protocol === 'https:' ? '443' : '80')}`],
+    secrets: [config.accessKeyId, config.secretAccessKey],
+  }
 }
 
 /** All that any of them lists; a list that would be empty is left out. */
