@@ -4,6 +4,7 @@ import { encodePacket, PacketReader, PacketSplitter, REPLY, REQUEST, STATUS } fr
 /** Without an answer for so long the other side is taken for dead. */
 const SILENCE_MS = 60_000
 const LOOK_EVERY_MS = 5000
+const EXPLANATION_MS = 2000
 const VERSION = 3
 
 /** What the server answered instead of doing what was asked. */
@@ -50,6 +51,7 @@ export class SftpSession {
       const answer = new Promise<Reply>((resolve, reject) => {
         session.waiting.set(0, (reply) => (reply instanceof Error ? reject(reply) : resolve(reply)))
       })
+      answer.catch(() => {}) // Awaited below.
       void session.listen()
       await session.send(encodePacket(REQUEST.init, [VERSION]))
       const { body } = await answer
@@ -99,6 +101,8 @@ export class SftpSession {
     try {
       await Promise.race([this.program.write(packet), this.broken.promise])
     } catch (error) {
+      // That it has ended is told first; why, a moment later.
+      await Promise.race([this.broken.promise.catch(() => {}), Bun.sleep(EXPLANATION_MS)])
       throw this.failure ?? error
     }
     if (this.failure) throw this.failure
