@@ -5,11 +5,12 @@ import type { ApiDeps, RunNow } from './api/deps.ts'
 import type { Listener } from './api/listen.ts'
 import type { PluginSource } from './contract/plugin.ts'
 import { audits } from './engine/audit.ts'
-import { recordHealth, SELF } from './engine/health.ts'
+import { recordHealth, recordOutsideOfRuns, SELF } from './engine/health.ts'
 import type { Job } from './engine/job.ts'
 import { Runner, type RunnerParts } from './engine/runner.ts'
 import { Scheduler } from './engine/scheduler.ts'
 import type { Timetable } from './engine/timetable.ts'
+import { reviewWaivers, WAIVER_RULES } from './engine/waiver-review.ts'
 import type { JobWatch } from './engine/watch/job-watch.ts'
 import { takeLock } from './host/lock.ts'
 import { releaseUnusedMemory } from './host/memory.ts'
@@ -20,8 +21,10 @@ import { asLog, type LogFunction } from './log.ts'
 import { type OpenedSetup, openSetup } from './open-setup.ts'
 import { phaseExecutor, pluginDescriber } from './phases.ts'
 import type { StateDirectory } from './state-directory.ts'
+import { lastLooks } from './store/looks.ts'
 import { type Store, storeOf } from './store/open.ts'
 import { prune } from './store/prune.ts'
+import { listRecentFindings } from './store/read-findings.ts'
 import { forgetJobs } from './store/record.ts'
 import type { PlannedJob } from './store/status.ts'
 import { ownTokens } from './store/tokens.ts'
@@ -39,6 +42,8 @@ const DRAIN_MS = 20_000
 /** How often an idle daemon gives back what the last burst of work needed. */
 const SETTLE_MS = 15_000
 const PRUNE_INTERVAL_MS = 6 * 3_600_000
+/** A waiver for what comes and goes is in use as long as it came within this time. */
+const WAIVER_MEMORY_MS = 30 * 86_400_000
 
 /** What is open before the service starts. */
 export interface ServiceParts {
@@ -108,6 +113,7 @@ export class Service {
     this.timers.push(setInterval(() => this.settle(), SETTLE_MS))
     void this.watch()
     this.noteConfig(null)
+    this.noteWaivers()
     const { jobs, digest } = this.setup
     const [url = '', socket = ''] = this.parts.listeners.map((listener) => listener.url)
     notifySystemd(`READY=1\nSTATUS=${jobs.length} jobs, ${url}`)
@@ -163,6 +169,7 @@ export class Service {
       this.scheduler.reload(next.jobs)
       void this.watch()
       this.noteConfig(null)
+      this.noteWaivers()
       next.keep(this.parts.state.path)
       this.isSettled = false
       const restart =
@@ -202,6 +209,29 @@ export class Service {
     this.alerts.deliverer.kick()
   }
 
+  /** The findings that waivers are over, or accept nothing. */
+  private noteWaivers(): void {
+    const now = Date.now()
+    const { config, jobs } = this.setup
+    const enabled = jobs.filter((job) => job.enabled).map((job) => job.name)
+    const looked = lastLooks(this.store, enabled)
+    const findings = reviewWaivers(
+      config.waivers,
+      listRecentFindings(this.store, now - WAIVER_MEMORY_MS),
+      (job) => (job === null ? enabled.every((name) => looked.has(name)) : looked.has(job)),
+      now,
+    )
+    recordOutsideOfRuns(
+      this.store,
+      { name: SELF, plugin: SELF },
+      Object.keys(WAIVER_RULES),
+      findings,
+      now,
+      (transitions) => this.alerts.write(transitions),
+    )
+    this.alerts.deliverer.kick()
+  }
+
   private openAlerts() {
     return alerting(this.setup.config, {
       store: this.store,
@@ -236,6 +266,7 @@ export class Service {
   private prune(): void {
     try {
       prune(this.store, this.setup.config.retention, Date.now())
+      this.noteWaivers()
     } catch (error) {
       this.log('error', 'old records not removed', { reason: describeError(error) })
     }

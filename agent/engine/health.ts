@@ -19,10 +19,7 @@ export function recordHealth(
   at: number,
   alert: (transitions: Transition[]) => void,
 ): void {
-  const known = knownFindings(store, job.name).filter((finding) => finding.rule === rule)
-  const isOpen = known.some((finding) => finding.state === 'open')
-  if (problem === null && !isOpen) return
-  const finding: Finding[] = problem
+  const findings: Finding[] = problem
     ? [
         {
           rule,
@@ -32,10 +29,27 @@ export function recordHealth(
         },
       ]
     : []
+  recordOutsideOfRuns(store, job, [rule], findings, at, alert)
+}
+
+/**
+ * Makes what is open of these rules be these findings, in one transaction with its alerts. Writes nothing where
+ * there is nothing and was nothing.
+ */
+export function recordOutsideOfRuns(
+  store: Store,
+  job: { name: string; plugin: string },
+  rules: string[],
+  findings: Finding[],
+  at: number,
+  alert: (transitions: Transition[]) => void,
+): void {
+  const known = knownFindings(store, job.name).filter((finding) => rules.includes(finding.rule))
+  if (findings.length === 0 && !known.some((finding) => finding.state === 'open')) return
   store.transaction(() => {
     const { seen, resolved } = reconcile(
       known,
-      finding,
+      findings,
       () => true,
       () => false,
     )

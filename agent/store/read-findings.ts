@@ -1,4 +1,4 @@
-import { and, desc, eq, gte, lt, type SQL, sql } from 'drizzle-orm'
+import { and, desc, eq, gte, lt, or, type SQL, sql } from 'drizzle-orm'
 import type { Severity } from '../contract/report.ts'
 import type { Store } from './open.ts'
 import { findings } from './schema.ts'
@@ -43,6 +43,18 @@ export function listUrgentFindings(store: Store, filter: { job?: string; limit: 
       desc(findings.id),
     )
     .limit(filter.limit)
+    .all()
+}
+
+/** Identities of what is open, or was until a moment. */
+export function listRecentFindings(
+  store: Store,
+  since: number,
+): Pick<StoredFinding, 'job' | 'rule' | 'subject'>[] {
+  return store.orm
+    .select({ job: findings.job, rule: findings.rule, subject: findings.subject })
+    .from(findings)
+    .where(or(eq(findings.state, 'open'), gte(findings.resolvedAt, since)))
     .all()
 }
 
