@@ -8,19 +8,21 @@ import {
 } from '../../agent/contract/mod.ts'
 import type { AboutBackup } from './archive/manifest.ts'
 import type { BackupConfig } from './config.ts'
-import { type Expected, proveBackup, writeBackup } from './create.ts'
+import { type Expected, proveBackup, type WrittenBackup, writeBackup } from './create.ts'
 import { deliver, proveCopy } from './deliver.ts'
 import { pathIn } from './destination/config.ts'
 import type { Destination } from './destination/destination.ts'
 import { newSessionKey } from './encryption.ts'
 import { IndexStore, settingsDigest } from './incremental/index-store.ts'
 import { type BackupPlan, planBackup } from './incremental/plan.ts'
-import { fullName, incrementName, parseBackupName } from './object-name.ts'
+import { fullName, incrementName, parseBackupName, sealName } from './object-name.ts'
 import { deliveryFailed, type Place, Places } from './places.ts'
 import { loadRecipients, type Recipients } from './recipients.ts'
 import { type BackupCopy, type BackupRecord, newCopy, type ProvenCopy, provenAt, Records } from './records.ts'
 import { planPrune, prune, rulesFor } from './retention/prune.ts'
 import { rules } from './rules.ts'
+import { HostKey } from './seal/host-key.ts'
+import { formatSeal, putSeal, removeBackup } from './seal/seal.ts'
 
 /**
  * Makes a backup in one place, proves it, brings it to all others and proves it there, too. Only where a newer one
@@ -113,6 +115,7 @@ class Run {
   private async makeFirst(sessionKey: Uint8Array) {
     let failure: unknown
     const { plan, indexStore, settings } = await this.plan()
+    const hostKey = await HostKey.loadOrMake(this.ctx.state, this.ctx.stateDir, this.ctx.job)
     if (plan.kind === 'full') this.ctx.log.info('full backup', { reason: plan.reason })
     for (const [attempt, place] of this.places.firstChoices().entries()) {
       const { ctx, recipients, passphrase } = this
@@ -141,6 +144,7 @@ class Run {
         )
         record.stored = { bytes: written.bytes, sha256: written.sha256 }
         record.summary = written.summary
+        record.seal = await this.seal(hostKey, record, written)
         const keyIds = recipients.usable.map(({ encryptionKeyId }) => encryptionKeyId)
         const expected: Expected = { written, sessionKey, keyIds, passphrase }
         const onProgress = (bytes: number) => ctx.progress(bytes, written.bytes, 'proving')
@@ -164,6 +168,27 @@ class Run {
     }
     if (failure !== undefined) throw failure
     return undefined
+  }
+
+  /** The signed text that goes with a backup. */
+  private seal(key: HostKey, record: BackupRecord, { bytes, sha256 }: WrittenBackup): Promise<string> {
+    const { job, now } = this.ctx
+    const { name, createdAt, chain } = record
+    const before = this.records.all.find((other) => other.name === chain.previous)
+    const previous = before?.stored ? { name: before.name, sha256: before.stored.sha256 } : null
+    const { full, index } = chain
+    const text = formatSeal({ job, host: hostname(), createdAt, full, index, previous, name, bytes, sha256 })
+    return key.sign(text, now)
+  }
+
+  /** Seals that somebody has taken away, or changed. */
+  private async repairSeals({ destination, objects }: Place): Promise<void> {
+    const { location } = destination
+    for (const record of this.records.at(location)) {
+      if (!record.seal || !provenAt(record, location) || !objects.has(record.name)) continue
+      const found = objects.get(sealName(record.name))
+      if (found?.bytes !== Buffer.byteLength(record.seal)) await putSeal(destination, record)
+    }
   }
 
   private async plan() {
@@ -209,6 +234,7 @@ class Run {
       this.places.all.map(async (place) => {
         try {
           await this.completeChain(place, newest.record, proof)
+          await this.repairSeals(place)
           await this.prune(place)
         } catch (error) {
           this.ctx.signal.throwIfAborted()
@@ -285,7 +311,7 @@ class Run {
     const arrived = this.records
       .at(location)
       .filter((record) => this.places.all.some((place) => this.places.has(place, record)))
-    for (const { name } of arrived) await spool.destination.remove(name)
+    for (const { name } of arrived) await removeBackup(spool.destination, name)
     this.records.drop(new Set(arrived.map(({ name }) => name)), location)
   }
 }
@@ -303,6 +329,7 @@ function newRecord(
     createdAt: now.toISOString(),
     chain: { full: chain.full, index: chain.index, previous: chain.previous },
     stored: null,
+    seal: null,
     copies: [copy],
     recipients: recipients.usable.map(({ fingerprint }) => fingerprint),
     hasPassphrase: ctx.config.passphrase !== undefined,

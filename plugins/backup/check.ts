@@ -12,6 +12,7 @@ import { type DestinationConfig, locationOf, pathIn } from './destination/config
 import type { DestinationReader, StoredObject } from './destination/destination.ts'
 import { openReader } from './destination/open.ts'
 import { judge, type ObjectState, type Observation, type ObservedDestination, soundCopies } from './judge.ts'
+import { sealName } from './object-name.ts'
 import { hashObject } from './read.ts'
 import { loadRecipients } from './recipients.ts'
 import { type BackupCopy, type BackupRecord, copyAt, type ProvenCopy, Records } from './records.ts'
@@ -75,7 +76,9 @@ async function lookAtDestination(
     }
     const objects = new Map((await reader.list()).map((object) => [object.name, object]))
     for (const record of records) {
-      const seen: ObservedDestination['records'][number] = { record, object: 'unknown' }
+      const isSealed =
+        record.seal === null || objects.get(sealName(record.name))?.bytes === Buffer.byteLength(record.seal)
+      const seen: ObservedDestination['records'][number] = { record, object: 'unknown', isSealed }
       observed.records.push(seen)
       try {
         const copy = copyAt(record, location)
@@ -94,7 +97,7 @@ async function lookAtDestination(
   } catch (error) {
     ctx.signal.throwIfAborted()
     observed.state = { kind: 'unavailable', reason: describeError(error) }
-    observed.records = records.map((record) => ({ record, object: 'unknown' }))
+    observed.records = records.map((record) => ({ record, object: 'unknown', isSealed: true }))
   } finally {
     await reader?.close()
   }

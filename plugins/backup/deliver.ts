@@ -13,6 +13,7 @@ import {
   type Records,
   type WrittenRecord,
 } from './records.ts'
+import { putSeal } from './seal/seal.ts'
 
 type Context = Pick<ApplyContext<BackupConfig>, 'signal' | 'progress' | 'log'>
 
@@ -64,14 +65,15 @@ export async function proveCopy(
   { signal }: Pick<Context, 'signal'>,
   records: Records,
   destination: Destination,
-  { name }: BackupRecord,
+  record: BackupRecord,
   copy: BackupCopy,
   proof: () => Promise<void>,
 ): Promise<boolean> {
-  copy.mtimeMs = (await destination.stat(name))?.mtimeMs ?? 0
+  copy.mtimeMs = (await destination.stat(record.name))?.mtimeMs ?? 0
   records.save()
   const startedAt = performance.now()
   try {
+    await putSeal(destination, record)
     await proof()
   } catch (error) {
     signal.throwIfAborted()

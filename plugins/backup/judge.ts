@@ -37,7 +37,12 @@ export interface ObservedDestination {
   location: string
   state: DestinationState
   /** What this job has stored there, oldest first. */
-  records: { record: BackupRecord; object: ObjectState }[]
+  records: {
+    record: BackupRecord
+    object: ObjectState
+    /** Its seal stands beside it. */
+    isSealed: boolean
+  }[]
 }
 
 const EXPIRES_SOON_MS = 30 * 86_400_000
@@ -181,7 +186,7 @@ function judgeSources({ missingSources, linkedSources }: Observation): Finding[]
 
 /** What became of the objects that were stored. */
 function judgeStored({ records, location }: ObservedDestination, job: string): Finding[] {
-  return records.flatMap(({ record, object }) => {
+  return records.flatMap(({ record, object, isSealed }) => {
     const path = pathIn(location, record.name)
     const forget = `reeve backup forget --job ${shellWord(job)} ${shellWord(record.name)}`
     const failure = copyAt(record, location)?.failure ?? null
@@ -207,6 +212,13 @@ function judgeStored({ records, location }: ObservedDestination, job: string): F
         finding('backup-damaged', path, `"${path}" is not what was written`, {
           remedy: `Put it back from a copy, or move it away and: ${forget}`,
           evidence: { bytes: proven.record.stored.bytes, sha256: proven.record.stored.sha256 },
+        }),
+      ]
+    }
+    if (!isSealed) {
+      return [
+        finding('seal-missing', path, `The seal of "${path}" is gone, or not what was written`, {
+          remedy: 'Find out who removed it; the next run writes it again',
         }),
       ]
     }

@@ -1,7 +1,6 @@
 import { createHash } from 'node:crypto'
 import type { ArchiveSummary } from './archive/manifest.ts'
-import type { ArchiveHandler } from './archive/parser.ts'
-import { ArchiveReader } from './archive/reader.ts'
+import { ArchiveReader, type BackupHandler } from './archive/reader.ts'
 import { decompress } from './compression.ts'
 import { type OpenedMessage, openMessage } from './encryption.ts'
 import { collecting } from './memory.ts'
@@ -20,7 +19,7 @@ export interface ReadBackup {
 export async function readBackup(
   stored: AsyncIterable<Uint8Array>,
   unlock: (message: OpenedMessage) => Promise<Uint8Array>,
-  handler?: Partial<ArchiveHandler>,
+  handler?: Partial<BackupHandler>,
 ): Promise<ReadBackup> {
   const digest = new StreamDigest()
   const reader = new ArchiveReader(handler)

@@ -35,6 +35,8 @@ const recordSchema = z.strictObject({
   }),
   /** What is stored, the same bytes in all destinations; null until all were written. */
   stored: z.strictObject({ bytes: z.number(), sha256 }).nullable(),
+  /** The signed text that stands beside each copy; null until it is signed. */
+  seal: z.string().nullable(),
   copies: z.array(copySchema),
   /** Fingerprints. */
   recipients: z.array(z.string()),

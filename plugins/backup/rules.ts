@@ -12,6 +12,10 @@ export const rules = {
   },
   'backup-missing': { means: 'A proven backup is not in its destination any more', severity: 'critical' },
   'backup-damaged': { means: 'A stored backup is not what was written', severity: 'critical' },
+  'seal-missing': {
+    means: 'The signed text beside a backup is gone, or not what was written: a forgery would not be noticed',
+    severity: 'warning',
+  },
   'source-missing': { means: 'A path that is to be backed up does not exist', severity: 'warning' },
   'source-is-link': {
     means: 'A path that is to be backed up is a symbolic link: only the link itself is in the backup',

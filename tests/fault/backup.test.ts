@@ -1,8 +1,16 @@
 import { expect, setDefaultTimeout, test } from 'bun:test'
 import { cpSync, readdirSync, readFileSync } from 'node:fs'
 import { basename, join } from 'node:path'
+import { sealName } from '../../plugins/backup/object-name.ts'
 import { testWith } from '../kit/needs.ts'
-import { BackupFixture, DAY_MS, onDisk, PASSPHRASE_REFERENCE, rulesOf } from '../plugins/backup/fixture.ts'
+import {
+  BackupFixture,
+  DAY_MS,
+  onDisk,
+  PASSPHRASE_REFERENCE,
+  rulesOf,
+  storedIn,
+} from '../plugins/backup/fixture.ts'
 import { mountTmpfs, unmount, whyNoMount } from '../plugins/backup/mount.ts'
 
 setDefaultTimeout(600_000)
@@ -48,7 +56,7 @@ test(`SIGKILL at every ${STRIDE}. step leaves backups that are whole and records
 
   for (let killBefore = 1; killBefore <= total; killBefore += STRIDE) {
     using fixture = await withTwoBackups()
-    const proven = readdirSync(fixture.destination).sort()
+    const proven = storedIn(fixture)
     const killed = runChild(fixture, killBefore)
     expect(killed.signalCode as string).toBe('SIGKILL')
     const at = `killed before step ${killBefore} of ${total}`
@@ -66,11 +74,15 @@ test(`SIGKILL at every ${STRIDE}. step leaves backups that are whole and records
     // The next run, a day later, cleans up and goes on.
     fixture.now = new Date(fixture.now.getTime() + DAY_MS)
     expect([at, rulesOf((await fixture.enforce()).after)]).toEqual([at, []])
-    const left = readdirSync(fixture.destination)
-    expect([at, left.filter((name) => name.endsWith('.tmp'))]).toEqual([at, []])
-    expect([at, readdirSync(fixture.stateDir)]).toEqual([at, ['backups.json']])
+    const left = storedIn(fixture)
+    // Nothing else is there, and each has its seal.
+    expect([at, readdirSync(fixture.destination).sort()]).toEqual([
+      at,
+      [...left, ...left.map(sealName)].sort(),
+    ])
+    expect([at, readdirSync(fixture.stateDir).sort()]).toEqual([at, ['backups.json', 'signing-key.asc']])
     const { backups } = JSON.parse(readFileSync(join(fixture.stateDir, 'backups.json'), 'utf8'))
-    expect(left.sort()).toEqual(backups.map(({ name }: { name: string }) => name).sort())
+    expect(left).toEqual(backups.map(({ name }: { name: string }) => name).sort())
     expect(left.length).toBeLessThanOrEqual(2)
   }
 })

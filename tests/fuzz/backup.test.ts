@@ -5,7 +5,7 @@ import { ALL_GRANTS } from '../../agent/host/grants.ts'
 import { LocalHostWriter } from '../../agent/host/writer.ts'
 import { openMessage } from '../../plugins/backup/encryption.ts'
 import { restore } from '../../plugins/backup/restore/restore.ts'
-import { BackupFixture, PASSPHRASE } from '../plugins/backup/fixture.ts'
+import { BackupFixture, PASSPHRASE, storedIn } from '../plugins/backup/fixture.ts'
 import { pieces } from '../plugins/backup/streams.ts'
 
 setDefaultTimeout(3_600_000)
@@ -79,7 +79,7 @@ test(`no damage to a stored backup restores wrong data (${RUNS} mutations, seed 
   fixture.write('random', crypto.getRandomValues(new Uint8Array(3000)))
   fixture.write('empty', '')
   await fixture.enforce()
-  const path = join(fixture.destination, readdirSync(fixture.destination)[0] ?? '')
+  const path = join(fixture.destination, storedIn(fixture)[0] ?? '')
   const whole = readFileSync(path)
   const original = contentOf(fixture.source)
   const message = await openMessage(pieces(whole, 100))

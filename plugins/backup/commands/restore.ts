@@ -13,27 +13,29 @@ import type { Restored } from '../restore/restore.ts'
 import { RESTORE_PROGRAMS } from '../restore/stage.ts'
 import { textOption } from './arguments.ts'
 import { choose, type Located, locateOptions, locatePermissions, withBackups } from './locate.ts'
+import { sealOf, signerOf, signerOptions, signerPaths } from './signer.ts'
 import { openWith, secretsOf, unlockerOf, unlockOptions } from './unlock.ts'
 
 export const restore: Command<BackupConfig> = {
   summary: 'Restore a backup, or parts of it, into a directory',
   usage:
-    '[--job NAME | --from DIR|FILE] --to DIR [--backup NAME] [--key FILE] [--passphrase REF] [--overwrite] [PATTERN…]',
+    '[--job NAME | --from DIR|FILE] --to DIR [--backup NAME] [--key FILE] [--passphrase REF] [--signer FILE] [--overwrite] [PATTERN…]',
   options: {
     to: { type: 'string', means: 'Directory to restore into, made if it is missing. "/" restores in place' },
     ...locateOptions,
     backup: { type: 'string', means: 'Name of the backup, as "reeve backup list" shows it; else the newest' },
     overwrite: { type: 'boolean', means: 'Replace files that are there already' },
     ...unlockOptions,
+    ...signerOptions,
   },
   job: 'optional',
-  paths: ['to', 'from', 'key'],
+  paths: ['to', 'from', 'key', 'signer'],
   makes: ['to'],
   permissions: (config, args) =>
     joinPermissions([
       locatePermissions(config, args),
       {
-        read: [textOption(args, 'key') ?? []].flat(),
+        read: [textOption(args, 'key') ?? [], signerPaths(args)].flat(),
         write: [textOption(args, 'to') ?? []].flat(),
         run: RESTORE_PROGRAMS.map((program): [string, ...string[]] => [program, ANY_ARGUMENTS]),
         secrets: secretsOf(config, args),
@@ -65,7 +67,14 @@ async function restoreOne(ctx: CommandContext<BackupConfig>, located: Located): 
       'Cannot restore: give the private key (--key FILE), or where the passphrase is (--passphrase env:NAME)',
     )
   }
-  const options = { target, patterns: ctx.args.positionals, overwrite: ctx.args.values.overwrite === true }
+  const signer = await signerOf(ctx)
+  const seal = signer === undefined ? undefined : await sealOf(reader, name, signer)
+  const options = {
+    target,
+    sha256: seal?.sha256,
+    patterns: ctx.args.positionals,
+    overwrite: ctx.args.values.overwrite === true,
+  }
   const { restore } = await import('../restore/restore.ts')
   const restored = await restore(
     ctx.host,
@@ -77,7 +86,7 @@ async function restoreOne(ctx: CommandContext<BackupConfig>, located: Located): 
     const other = 'Another one may do: reeve backup list, then --backup NAME'
     throw new Error(`Cannot restore "${name}": ${describeError(cause)}. ${other}`, { cause })
   })
-  return report(name, target, ctx.args.positionals, restored)
+  return report(name, target, ctx.args.positionals, restored, seal !== undefined)
 }
 
 function report(
@@ -85,6 +94,7 @@ function report(
   target: string,
   patterns: string[],
   { outcome, summary }: Restored,
+  isSealed: boolean,
 ): CommandResult {
   const { restored, notRestored, notRestoredCount, ownersLost } = outcome
   if (restored === 0 && notRestoredCount === 0 && patterns.length > 0) {
@@ -96,6 +106,11 @@ function report(
   if (notRestoredCount > notRestored.length) lines.push(`${notRestoredCount} entries are not restored in all`)
   if (ownersLost > 0) {
     lines.push(`${ownersLost} entries could not be given to their owners: restore as root to keep owners`)
+  }
+  if (!isSealed) {
+    lines.push(
+      'who made it was not looked at: --signer FILE takes the public key of the host that signs its backups',
+    )
   }
   const { problems } = summary
   for (const { path, reason } of problems.first) {

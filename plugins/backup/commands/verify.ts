@@ -20,23 +20,26 @@ import {
   locatePermissions,
   withBackups,
 } from './locate.ts'
+import { sealOf, signerOf, signerOptions, signerPaths } from './signer.ts'
 import { openWith, secretsOf, unlockerOf, unlockOptions } from './unlock.ts'
 
 export const verify: Command<BackupConfig> = {
   summary:
     'Read stored backups again: that not one byte has changed, and with a key that all of it can be restored',
-  usage: '[--job NAME [--destination NAME] | --from DIR|FILE] [--key FILE] [--passphrase REF] [BACKUP…]',
+  usage:
+    '[--job NAME [--destination NAME] | --from DIR|FILE] [--key FILE] [--passphrase REF] [--signer FILE] [BACKUP…]',
   options: {
     ...locateOptions,
     ...unlockOptions,
+    ...signerOptions,
   },
   job: 'optional',
-  paths: ['from', 'key'],
+  paths: ['from', 'key', 'signer'],
   permissions: (config, args) =>
     joinPermissions([
       locatePermissions(config, args),
       {
-        read: [textOption(args, 'key') ?? []].flat(),
+        read: [textOption(args, 'key') ?? [], signerPaths(args)].flat(),
         secrets: secretsOf(config, args),
         capabilities: ['CAP_DAC_READ_SEARCH'],
       },
@@ -58,6 +61,7 @@ function run(ctx: CommandContext<BackupConfig>): Promise<CommandResult> {
 
 async function verifyAll(ctx: CommandContext<BackupConfig>, located: Located): Promise<CommandResult> {
   const unlocker = await unlockerOf(ctx)
+  const signer = await signerOf(ctx)
   const { positionals } = ctx.args
   const chosen =
     positionals.length > 0
@@ -74,7 +78,7 @@ async function verifyAll(ctx: CommandContext<BackupConfig>, located: Located): P
   for (const [index, backup] of chosen.entries()) {
     ctx.signal.throwIfAborted()
     ctx.progress(index, chosen.length, backup.name)
-    verdicts.push(await judge(backup, unlocker, ctx.signal))
+    verdicts.push(await judge(backup, unlocker, signer, ctx.signal))
   }
   const bad = verdicts.filter(({ ok }) => !ok).length
   const { unavailable } = located
@@ -93,24 +97,30 @@ async function verifyAll(ctx: CommandContext<BackupConfig>, located: Located): P
 async function judge(
   { name, record, reader }: LocatedBackup,
   unlocker: Unlocker | undefined,
+  signer: string | undefined,
   signal: AbortSignal,
 ): Promise<Verdict> {
   const stored = record?.stored
   const { location } = reader
-  if (!stored && !unlocker) {
+  if (!stored && !unlocker && signer === undefined) {
     throw new UserError(
-      `Cannot verify "${name}": this host has no record of it. Give --key FILE or --passphrase REF to read it`,
+      `Cannot verify "${name}": this host has no record of it. Give --key FILE or --passphrase REF to read it, or --signer FILE to see that its host made it`,
     )
   }
   try {
+    const seal = signer === undefined ? undefined : await sealOf(reader, name, signer)
+    if (seal && stored && seal.sha256 !== stored.sha256) {
+      return { location, name, ok: false, result: 'its seal is of another one than was written' }
+    }
     if (!unlocker) {
-      const isSame = (await hashObject(reader.read(name), signal)) === stored?.sha256
+      const isSame = (await hashObject(reader.read(name), signal)) === (stored?.sha256 ?? seal?.sha256)
       return isSame
         ? { location, name, ok: true, result: 'every byte is as it was written' }
         : { location, name, ok: false, result: 'it is not what was written: its SHA-256 differs' }
     }
     const found = await readBackup(reader.read(name), (message) => openWith(unlocker, message))
-    if (stored && found.sha256 !== stored.sha256) {
+    const sha256 = stored?.sha256 ?? seal?.sha256
+    if (sha256 !== undefined && found.sha256 !== sha256) {
       return { location, name, ok: false, result: 'it is whole, but not the one that was written' }
     }
     return {

@@ -12,6 +12,8 @@ export interface RestoreOptions {
   target: string
   patterns: string[]
   overwrite: boolean
+  /** Of the whole object, as its host has signed it; undefined where that is not known. */
+  sha256?: string | undefined
 }
 
 export interface Restored {
@@ -40,7 +42,7 @@ export async function restore(
   const staged = new StagedTree(host, staging, compileSelection(options.patterns), outcome)
   try {
     requirePrivateTarget(host, target, staged.own.uid)
-    const { summary } = await readBackup(stored, unlock, staged).catch((cause) => {
+    const summary = await readTrusted(stored, unlock, staged, options).catch((cause) => {
       if (cause instanceof UserError) throw cause
       throw new Error(`${describeError(cause)}; nothing was restored`, { cause })
     })
@@ -54,6 +56,17 @@ export async function restore(
   } finally {
     staged.remove()
   }
+}
+
+async function readTrusted(
+  stored: AsyncIterable<Uint8Array>,
+  unlock: (message: OpenedMessage) => Promise<Uint8Array>,
+  staged: StagedTree,
+  { sha256 }: RestoreOptions,
+): Promise<ArchiveSummary> {
+  const found = await readBackup(stored, unlock, staged)
+  if (sha256 !== undefined && found.sha256 !== sha256) throw new Error('it is not what its host has signed')
+  return found.summary
 }
 
 /** Where others may rename what is being restored, they could put links in its place. */

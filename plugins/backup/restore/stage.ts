@@ -5,8 +5,10 @@ import {
   printablePath,
   type TreeEntry,
   type TreeWriter,
+  UserError,
 } from '../../../agent/contract/mod.ts'
 import type { ArchiveEntry } from '../archive/entry.ts'
+import type { AboutBackup } from '../archive/manifest.ts'
 import type { ArchiveHandler } from '../archive/parser.ts'
 import { refuseName } from './name.ts'
 import type { RestoreOutcome } from './outcome.ts'
@@ -45,6 +47,13 @@ export class StagedTree implements ArchiveHandler {
     const own = host.stat(path)
     if (!own) throw new Error(`Cannot restore to "${path}": it was removed`)
     this.own = own
+  }
+
+  about({ chain }: AboutBackup): void {
+    if (chain.index === 0) return
+    throw new UserError(
+      `Cannot restore it alone: it holds the changes since "${chain.previous}" only. Restore its chain, from "${chain.full}" on`,
+    )
   }
 
   entry(entry: ArchiveEntry): void {

@@ -2,6 +2,7 @@ import { describeError } from '../../../agent/contract/mod.ts'
 import type { DestinationConfig, RetentionPolicy } from '../destination/config.ts'
 import { type Destination, type DestinationReader, RemovalRefusedError } from '../destination/destination.ts'
 import { type BackupRecord, copyAt, provenAt, type Records } from '../records.ts'
+import { removeBackup } from '../seal/seal.ts'
 import { planRetention, type RetentionPlan, whyHeld } from './plan.ts'
 
 export interface PruneRules {
@@ -76,7 +77,7 @@ export async function prune(destination: Destination, records: Records, plan: Pr
   try {
     // The newest first: what builds upon another one never stays without it.
     for (const { name } of remove.toReversed()) {
-      await destination.remove(name)
+      await removeBackup(destination, name)
       removed.push(name)
     }
     return { removed, held }

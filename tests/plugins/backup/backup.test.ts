@@ -45,7 +45,9 @@ function toPublicKey(): BackupFixture {
 
 /** The stored objects, oldest first. */
 function stored(fixture: BackupFixture): string[] {
-  return readdirSync(fixture.destination).sort()
+  return readdirSync(fixture.destination)
+    .filter((name) => !name.endsWith('.sha256.asc'))
+    .sort()
 }
 
 function pathOf(fixture: BackupFixture, index = -1): string {

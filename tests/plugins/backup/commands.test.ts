@@ -2,7 +2,7 @@ import { afterAll, beforeAll, expect, setDefaultTimeout, test } from 'bun:test'
 import { copyFileSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { testWith } from '../../kit/needs.ts'
-import { BackupFixture, DAY_MS, PASSPHRASE_REFERENCE } from './fixture.ts'
+import { BackupFixture, DAY_MS, PASSPHRASE_REFERENCE, storedIn } from './fixture.ts'
 import { GnuPg } from './gnupg.ts'
 
 setDefaultTimeout(60_000)
@@ -27,7 +27,7 @@ async function twoBackups(fixture: BackupFixture): Promise<[string, string]> {
   fixture.now = new Date(fixture.now.getTime() + DAY_MS)
   fixture.write('a.txt', 'second')
   await fixture.enforce()
-  const [first = '', second = ''] = readdirSync(fixture.destination).sort()
+  const [first = '', second = ''] = storedIn(fixture)
   return [first, second]
 }
 

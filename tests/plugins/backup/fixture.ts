@@ -1,4 +1,4 @@
-import { mkdirSync, writeFileSync } from 'node:fs'
+import { mkdirSync, readdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { z } from 'zod'
 import type { CommandResult, Finding, Report } from '../../../agent/contract/mod.ts'
@@ -124,4 +124,11 @@ export function onDisk(directory: string, name = 'disk') {
 /** "rule subject" of each finding. */
 export function rulesOf(report: { findings: Finding[] }): string[] {
   return report.findings.map(({ rule }) => rule)
+}
+
+/** Names of the stored backups, without their seals, in order. */
+export function storedIn({ destination }: BackupFixture): string[] {
+  return readdirSync(destination)
+    .filter((name) => name.endsWith('.tar.zst.gpg'))
+    .sort()
 }

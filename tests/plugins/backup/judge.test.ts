@@ -27,6 +27,7 @@ function record(
     createdAt: hoursAgo(1),
     chain: { full: 'etc-20261123T021500Z-full.tar.zst.gpg', index: 0, previous: null },
     stored: { bytes: 1000, sha256: 'a'.repeat(64) },
+    seal: null,
     copies: [
       {
         destination: '/srv/backup',
@@ -87,15 +88,18 @@ function seen({
         config: { name: 'disk', type: 'directory', directory: location },
         location,
         state: destination ?? { kind: 'ready', exposure: undefined, freeBytes: 1_000_000 },
-        records: records ?? [{ record: record(), object: 'whole' }],
+        records: records ?? [{ record: record(), object: 'whole', isSealed: true }],
       },
     ],
     ...changes,
   }
 }
 
-const withRecord = (changes: Partial<BackupRecord & BackupCopy>, object: ObjectState = 'whole') =>
-  seen({ records: [{ record: record(changes), object }] })
+const withRecord = (
+  changes: Partial<BackupRecord & BackupCopy>,
+  object: ObjectState = 'whole',
+  isSealed = true,
+) => seen({ records: [{ record: record(changes), object, isSealed }] })
 
 test('judge() is silent where all is well', () => {
   expect(judge(seen())).toEqual([])
@@ -140,6 +144,7 @@ test.each<[keyof typeof rules, Observation, string]>([
     '/srv/backup/etc-20261123T021500Z-full.tar.zst.gpg',
   ],
   ['backup-missing', withRecord({}, 'missing'), '/srv/backup/etc-20261123T021500Z-full.tar.zst.gpg'],
+  ['seal-missing', withRecord({}, 'whole', false), '/srv/backup/etc-20261123T021500Z-full.tar.zst.gpg'],
   ['backup-damaged', withRecord({}, 'damaged'), '/srv/backup/etc-20261123T021500Z-full.tar.zst.gpg'],
   ['source-is-link', seen({ linkedSources: [{ path: '/var/www', target: '/data/www' }] }), '/var/www'],
   ['source-missing', seen({ missingSources: ['/srv/data'] }), '/srv/data'],
@@ -184,8 +189,8 @@ test.each<[string, Observation]>([
     'an older one that was never proven',
     seen({
       records: [
-        { record: record({ name: 'a', provenAt: null }), object: 'missing' },
-        { record: record(), object: 'whole' },
+        { record: record({ name: 'a', provenAt: null }), object: 'missing', isSealed: true },
+        { record: record(), object: 'whole', isSealed: true },
       ],
     }),
   ],
@@ -193,8 +198,8 @@ test.each<[string, Observation]>([
     'one that retention was about to remove',
     seen({
       records: [
-        { record: record({ name: 'a', isLeaving: true }), object: 'missing' },
-        { record: record(), object: 'whole' },
+        { record: record({ name: 'a', isLeaving: true }), object: 'missing', isSealed: true },
+        { record: record(), object: 'whole', isSealed: true },
       ],
     }),
   ],
@@ -218,8 +223,8 @@ test('judge() goes on telling what the newest backup does not hold', () => {
   )
   const observation = seen({
     records: [
-      { record: older, object: 'whole' },
-      { record: record({}, problems), object: 'whole' },
+      { record: older, object: 'whole', isSealed: true },
+      { record: record({}, problems), object: 'whole', isSealed: true },
     ],
   })
   expect(judge(observation).map(({ rule, subject }) => [rule, subject])).toEqual([

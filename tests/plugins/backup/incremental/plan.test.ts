@@ -11,6 +11,7 @@ function record(index: number, ageDays: number): BackupRecord {
     createdAt: new Date(NOW.getTime() - ageDays * DAY_MS).toISOString(),
     chain: { full: 'backup 0', index, previous: index === 0 ? null : `backup ${index - 1}` },
     stored: { bytes: 1, sha256: 'a'.repeat(64) },
+    seal: null,
     copies: [],
     recipients: [],
     hasPassphrase: true,

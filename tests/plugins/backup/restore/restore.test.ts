@@ -27,7 +27,7 @@ import { testWith } from '../../../kit/needs.ts'
 import { asOrdinaryUser } from '../../../kit/ordinary-user.ts'
 import { temporaryDirectory } from '../../../kit/plugin.ts'
 import { plainEntry } from '../archive/arbitrary.ts'
-import { BackupFixture, PASSPHRASE_REFERENCE } from '../fixture.ts'
+import { BackupFixture, PASSPHRASE_REFERENCE, storedIn } from '../fixture.ts'
 
 setDefaultTimeout(60_000)
 
@@ -177,7 +177,7 @@ test('restore works on a machine without a configured job', async () => {
 test('restore of a damaged backup restores nothing', async () => {
   const { fixture, to } = await backedUp((f) => f.write('a', crypto.getRandomValues(new Uint8Array(50_000))))
   using _ = fixture
-  const path = join(fixture.destination, readdirSync(fixture.destination)[0] ?? '')
+  const path = join(fixture.destination, storedIn(fixture)[0] ?? '')
   const bytes = readFileSync(path)
   bytes[bytes.length - 5000] = (bytes[bytes.length - 5000] ?? 0) ^ 1
   writeFileSync(path, bytes)
