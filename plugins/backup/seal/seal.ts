@@ -74,16 +74,6 @@ export async function openSeal(armored: string, keys: string): Promise<Seal> {
   )
 }
 
-/** Why an object is not the one that a seal is about; undefined when it is. */
-export function contradiction(
-  seal: Seal,
-  found: { name: string; bytes: number; sha256: string },
-): string | undefined {
-  if (seal.name !== found.name) return `its seal is that of "${seal.name}"`
-  if (seal.bytes !== found.bytes || seal.sha256 !== found.sha256) return 'it is not what its host has signed'
-  return undefined
-}
-
 /** The seal of a backup as it is stored; undefined when there is none. */
 export async function readSeal(reader: DestinationReader, backup: string): Promise<string | undefined> {
   const name = sealName(backup)
