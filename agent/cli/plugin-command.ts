@@ -161,7 +161,10 @@ async function findJob(
 /** Paths on the command line are meant from here; the worker runs elsewhere. */
 function absolutePaths(command: Command<unknown>, { values, positionals }: Invocation): CommandArgs {
   const paths = new Set(command.paths ?? [])
-  const absolute = (text: string) => (isAbsolute(text) ? resolve(text) : resolve(process.cwd(), text))
+  // An option that takes a path or a URL keeps its URLs.
+  const isUrl = (text: string) => /^[a-z][a-z0-9+.-]*:\/\//i.test(text)
+  const absolute = (text: string) =>
+    isUrl(text) ? text : isAbsolute(text) ? resolve(text) : resolve(process.cwd(), text)
   const known = Object.keys(command.options)
   return {
     values: Object.fromEntries(

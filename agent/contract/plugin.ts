@@ -84,7 +84,7 @@ export interface Command<C> {
   options: Record<string, { type: 'string' | 'boolean'; short?: string; multiple?: boolean; means: string }>
   /** `optional`: works without a configured job (a bare machine). */
   job: 'required' | 'optional'
-  /** Pure. Relative paths in args are already absolute for options and positionals listed in `paths`. */
+  /** Pure. Relative paths in args are already absolute for options and positionals listed in `paths`; URLs stay. */
   permissions(config: C | undefined, args: CommandArgs): Permissions
   /** Names of options that hold paths; "positionals" for these. */
   paths?: string[]

@@ -6,16 +6,17 @@ import {
   printablePath,
 } from '../../../agent/contract/mod.ts'
 import type { BackupConfig } from '../config.ts'
+import { fromPaths } from '../destination/from.ts'
 import { joinPermissions } from '../destination/open.ts'
 import { copyAt, provenAt } from '../records.ts'
 import { type Located, type LocatedBackup, locateOptions, locatePermissions, withBackups } from './locate.ts'
 
 export const list: Command<BackupConfig> = {
   summary: 'Show the backups of a job, or of a directory',
-  usage: '[--job NAME [--destination NAME] | --from DIR]',
+  usage: '[--job NAME [--destination NAME] | --from DIR|URL]',
   options: locateOptions,
   job: 'optional',
-  paths: ['from'],
+  paths: fromPaths,
   permissions: (config, args) =>
     joinPermissions([locatePermissions(config, args), { capabilities: ['CAP_DAC_READ_SEARCH'] }]),
   run,

@@ -10,6 +10,7 @@ import type { BackupConfig } from '../config.ts'
 import { type DestinationConfig, locationOf } from '../destination/config.ts'
 import type { DestinationReader, StoredObject } from '../destination/destination.ts'
 import { DirectoryReader } from '../destination/directory.ts'
+import { fromOptions, type NamedPlace, parseFrom } from '../destination/from.ts'
 import { joinPermissions, openReader, permissionsOf } from '../destination/open.ts'
 import { parseBackupName } from '../object-name.ts'
 import { type BackupRecord, provenAt, Records } from '../records.ts'
@@ -30,17 +31,25 @@ export interface Located {
   unavailable: { location: string; reason: string }[]
   /** Oldest first; of copies of one backup, in the order of the places. */
   backups: LocatedBackup[]
+  /** The one that `--from` names. */
+  only?: string | undefined
 }
 
 export const locateOptions = {
-  from: { type: 'string', means: 'A backup or a directory of backups; no job is needed then' },
+  ...fromOptions,
   destination: { type: 'string', means: 'Name of the one destination of the job that is meant' },
 } as const
 
 /** What locating and reading the backups that the arguments are about may touch. */
 export function locatePermissions(config: BackupConfig | undefined, args: CommandArgs): Permissions {
   const from = textOption(args, 'from')
-  if (from !== undefined) return { read: [from] }
+  const named = parseFrom(args)
+  if (named) return permissionsOf(named.place, 'read')
+  if (from !== undefined) {
+    // What a backup builds upon stands beside it.
+    const { directory, name } = splitPath(from)
+    return { read: [parseBackupName(name) ? directory : from] }
+  }
   const destinations = config ? wantedDestinations(config, args) : []
   return joinPermissions(destinations.map((destination) => permissionsOf(destination, 'read')))
 }
@@ -70,9 +79,12 @@ export async function withBackups<T>(
 
 async function locate(ctx: CommandContext<BackupConfig>): Promise<Located> {
   const from = textOption(ctx.args, 'from')
+  const named = parseFrom(ctx.args)
+  if (named) return locateNamed(ctx, named)
   if (from !== undefined) return locateFrom(ctx.host, from)
   const { config } = ctx
-  if (!config) throw new UserError('Cannot find backups: say which ones with --job NAME or --from DIR|FILE')
+  if (!config)
+    throw new UserError('Cannot find backups: say which ones with --job NAME or --from DIR|FILE|URL')
   const records = Records.load(ctx.state, ctx.stateDir)
   const located: Located = { readers: [], unavailable: [], backups: [] }
   for (const destination of wantedDestinations(config, ctx.args)) {
@@ -103,6 +115,17 @@ async function locate(ctx: CommandContext<BackupConfig>): Promise<Located> {
   return located
 }
 
+async function locateNamed(ctx: CommandContext<BackupConfig>, { place, only }: NamedPlace): Promise<Located> {
+  const reader = await openReader(place, ctx.host, ctx).catch((cause) => {
+    throw new UserError(`Cannot look into "${locationOf(place)}": ${describeError(cause)}`, { cause })
+  })
+  const objects = await reader.list()
+  // Beside the one that is meant stands what it builds upon.
+  const chain = only === undefined ? undefined : parseBackupName(only)?.chain
+  const wanted = objects.filter(({ name }) => chain === undefined || parseBackupName(name)?.chain === chain)
+  return { readers: [reader], unavailable: [], only, backups: backupsOf(reader, wanted) }
+}
+
 async function locateFrom(host: HostReader, from: string): Promise<Located> {
   const stat = host.statTarget(from)
   if (!stat) throw new UserError(`Cannot find backups in "${from}": there is no such file or directory`)
@@ -110,10 +133,20 @@ async function locateFrom(host: HostReader, from: string): Promise<Located> {
     const reader = new DirectoryReader(host, from)
     return { readers: [reader], unavailable: [], backups: backupsOf(reader, await reader.list()) }
   }
-  const slash = from.lastIndexOf('/')
-  const reader = new DirectoryReader(host, from.slice(0, slash) || '/')
-  const backup = { name: from.slice(slash + 1), reader, bytes: stat.size, record: undefined }
-  return { readers: [reader], unavailable: [], backups: [backup] }
+  const { directory, name } = splitPath(from)
+  const reader = new DirectoryReader(host, directory)
+  const chain = parseBackupName(name)?.chain
+  if (chain === undefined) {
+    const backup = { name, reader, bytes: stat.size, record: undefined }
+    return { readers: [reader], unavailable: [], only: name, backups: [backup] }
+  }
+  const objects = (await reader.list()).filter((object) => parseBackupName(object.name)?.chain === chain)
+  return { readers: [reader], unavailable: [], only: name, backups: backupsOf(reader, objects) }
+}
+
+function splitPath(path: string): { directory: string; name: string } {
+  const slash = path.lastIndexOf('/')
+  return { directory: path.slice(0, slash) || '/', name: path.slice(slash + 1) }
 }
 
 /** By time, not by name: several jobs may share a place. */
@@ -129,10 +162,10 @@ function stampOf(name: string): number {
 }
 
 /** The one that was asked for by name, or the newest that can be hoped to restore; of copies, the first. */
-export function choose({ backups, readers }: Located, name: string | undefined): LocatedBackup {
+export function choose({ backups, readers, only }: Located, name: string | undefined): LocatedBackup {
   const canRestore = ({ bytes, record, reader }: LocatedBackup) =>
     bytes !== undefined && (!record || provenAt(record, reader.location) !== undefined)
-  const newest = name ?? backups.findLast(canRestore)?.name
+  const newest = name ?? only ?? backups.findLast(canRestore)?.name
   const copies = backups.filter((backup) => backup.name === newest)
   const chosen = copies.find(canRestore) ?? copies[0]
   if (chosen) return chosen
