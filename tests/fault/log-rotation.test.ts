@@ -1,24 +1,15 @@
 import { expect, setDefaultTimeout, test } from 'bun:test'
 import { randomBytes } from 'node:crypto'
-import { appendFileSync, mkdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { appendFileSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { allLines, DAY_MS, type LogFixture, logFixture, rules } from '../plugins/log-rotation/fixture.ts'
+import { randomNumbers } from './random-numbers.ts'
+import { canMount, smallFileSystem } from './small-file-system.ts'
 
 setDefaultTimeout(1_800_000)
 
 /** The long form: REEVE_FAULT_RUNS=1000 REEVE_FAULT_SEED=7 bun test tests/fault/log-rotation.test.ts */
 const RUNS = Number(process.env.REEVE_FAULT_RUNS ?? 12)
 const SEED = Number(process.env.REEVE_FAULT_SEED ?? 20260731)
-
-/** Marsaglia's xorshift32: small, and the same everywhere. */
-function randomNumbers(seed: number): (below: number) => number {
-  let state = seed | 1
-  return (below) => {
-    state ^= state << 13
-    state ^= state >>> 17
-    state ^= state << 5
-    return (state >>> 0) % below
-  }
-}
 
 const LOGS = ['renamed.log', 'told.log', 'copied.log'] as const
 
@@ -162,20 +153,6 @@ test(`a rotation that is killed at any of ${RUNS} places loses no line and keeps
     logs.expectWhole(`${place}, a day later`)
   }
 })
-
-/** A file system of its own with little room; undefined where this process may not mount one. */
-function smallFileSystem(path: string, options: string): Disposable | undefined {
-  mkdirSync(path, { recursive: true })
-  const mounted = Bun.spawnSync(['mount', '-t', 'tmpfs', '-o', options, 'tmpfs', path]).exitCode === 0
-  return mounted ? { [Symbol.dispose]: () => void Bun.spawnSync(['umount', '-l', path]) } : undefined
-}
-
-const canMount = (() => {
-  if (process.geteuid?.() !== 0) return false
-  using logs = logFixture({ paths: ['x'], size: 1 })
-  using mounted = smallFileSystem(logs.path('probe'), 'size=64k')
-  return mounted !== undefined
-})()
 
 test.skipIf(!canMount)(
   'a full disk leaves the log and its generation whole (needs the right to mount)',

@@ -7,6 +7,7 @@ import { type Attributes, setTimes } from './attributes.ts'
 import { textOf } from './bytes.ts'
 import { CreateFailure, createOutputFile, setAside } from './create-file.ts'
 import { describe } from './describe.ts'
+import { hasNoRoom } from './disk-trouble.ts'
 import { cleanEnvironment } from './environment.ts'
 import { type Files, splitPath } from './files.ts'
 import { isAsCaller, runAsCurrent } from './identity.ts'
@@ -63,6 +64,7 @@ export function startCompression(
   try {
     return new RunningCompression(path, source, attributes, compressing)
   } catch (error) {
+    output.note(error)
     if (!(error instanceof CreateFailure)) output.error(`failed to compress log ${path}`)
     closeSync(source)
     return undefined
@@ -105,14 +107,15 @@ class RunningCompression implements LogCompression {
 
   name(): boolean {
     const { path, compressing, attributes } = this
-    const { files, output, set } = compressing
+    const { files, output } = compressing
     try {
-      report(this.#compression.wait(), path, set.settings, output)
+      report(this.#compression.wait(), path, compressing)
       setTimes(this.#target, attributes)
       files.rename(this.#temporary, this.#archive)
       closeSync(this.#target)
       return true
-    } catch {
+    } catch (error) {
+      output.note(error)
       output.error(`failed to compress log ${path}`)
       this.#discard()
       closeSync(this.source)
@@ -194,18 +197,20 @@ function runProgram(
 function report(
   result: CompressionResult | undefined,
   path: string,
-  { compressCommand }: Settings,
-  output: Output,
+  { set: { settings }, files, output }: Compressing,
 ): void {
   const said =
     result?.failure === 'not-started'
-      ? `error: cannot execute compress command '${compressCommand}': ${result.stderr}\n`
+      ? `error: cannot execute compress command '${settings.compressCommand}': ${result.stderr}\n`
       : (result?.stderr ?? '')
   if (said !== '') {
     output.error(`Compressing program wrote following message to stderr when compressing log ${path}:`)
     output.raw(said)
   }
-  if (!result || result.failure) throw new Error(`Cannot compress "${path}"`)
+  if (!result || result.failure) {
+    const isFull = result !== undefined && hasNoRoom(files.at(path), result.read.bytes)
+    throw Object.assign(new Error(`Cannot compress "${path}"`), isFull ? { code: 'ENOSPC' } : {})
+  }
 }
 
 /** Undefined: only the program itself does what its options say. */

@@ -2,7 +2,7 @@ import { closeSync, constants, fchmodSync, fchownSync, fstatSync, openSync } fro
 import { errnoOf } from '../../../agent/lib/errors.ts'
 import { setAccessList } from './acl.ts'
 import { describe } from './describe.ts'
-import type { Files } from './files.ts'
+import { type Files, splitPath } from './files.ts'
 import type { Output } from './output.ts'
 import { withContextOf } from './security-context.ts'
 
@@ -32,6 +32,7 @@ export function createOutputFile(
   like: FileLike,
   now: Date,
   output: Output,
+  shown = path,
 ): number {
   const fail = (what: string, error: unknown): never => {
     output.error(`${what}: ${describe(error)}`)
@@ -49,22 +50,22 @@ export function createOutputFile(
   try {
     descriptor = create()
   } catch (error) {
-    if (errnoOf(error) !== 'EEXIST') return fail(`error creating output file ${path}`, error)
+    if (errnoOf(error) !== 'EEXIST') return fail(`error creating output file ${shown}`, error)
     setAside(files, path, now, output)
-    descriptor = attempt(`error creating output file ${path}`, create)
+    descriptor = attempt(`error creating output file ${shown}`, create)
   }
   try {
-    attempt(`error setting mode of ${path}`, () => fchmodSync(descriptor, like.mode & OWNER_ONLY))
+    attempt(`error setting mode of ${shown}`, () => fchmodSync(descriptor, like.mode & OWNER_ONLY))
     const { uid, gid } = fstatSync(descriptor)
     if (process.geteuid?.() === 0 && (uid !== like.uid || gid !== like.gid)) {
-      attempt(`error setting owner of ${path} to uid ${like.uid} and gid ${like.gid}`, () =>
+      attempt(`error setting owner of ${shown} to uid ${like.uid} and gid ${like.gid}`, () =>
         fchownSync(descriptor, like.uid, like.gid),
       )
     }
     const list = like.accessList
     const hasList =
-      list !== undefined && attempt(`setting ACL for ${path}`, () => setAccessList(descriptor, list))
-    if (!hasList) attempt(`error setting mode of ${path}`, () => fchmodSync(descriptor, like.mode & 0o7777))
+      list !== undefined && attempt(`setting ACL for ${shown}`, () => setAccessList(descriptor, list))
+    if (!hasList) attempt(`error setting mode of ${shown}`, () => fchmodSync(descriptor, like.mode & 0o7777))
     return descriptor
   } catch (error) {
     closeSync(descriptor)
@@ -75,6 +76,46 @@ export function createOutputFile(
 function createFile(files: Files, path: string, mode: number): number {
   const { O_RDWR, O_CREAT, O_EXCL, O_NOFOLLOW } = constants
   return openSync(files.at(path), O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW, mode & OWNER_ONLY)
+}
+
+/** Known beforehand, so that a later run can remove what a crash left. */
+export function temporaryName(path: string, kind: 'new' | 'copy'): string {
+  const { directory, name } = splitPath(path)
+  return `${directory}/.${name}.reeve-${kind}`
+}
+
+/**
+ * Gives a finished file its name; what has it already, perhaps since an instant, is kept as by createOutputFile.
+ * Throws CreateFailure after telling why.
+ */
+export function nameOutputFile(
+  files: Files,
+  temporary: string,
+  path: string,
+  now: Date,
+  output: Output,
+): void {
+  if (linkIfFree(files, temporary, path)) {
+    files.unlink(temporary)
+    return
+  }
+  if (files.exists(path)) setAside(files, path, now, output)
+  try {
+    files.rename(temporary, path)
+  } catch (error) {
+    output.error(`error creating output file ${path}: ${describe(error)}`)
+    throw new CreateFailure(path, { cause: error })
+  }
+}
+
+/** False where the name is taken, and where the file system has no hard links. */
+function linkIfFree(files: Files, from: string, to: string): boolean {
+  try {
+    files.link(from, to)
+    return true
+  } catch {
+    return false
+  }
 }
 
 /** Throws CreateFailure after telling why. */

@@ -4,6 +4,7 @@ import {
   constants,
   fstatSync,
   fsyncSync,
+  linkSync,
   lstatSync,
   openSync,
   readdirSync,
@@ -83,6 +84,17 @@ export class Files implements Look {
     this.#changed.add(splitPath(to).directory)
   }
 
+  /** A second name. Throws EEXIST where something has it. */
+  link(from: string, to: string): void {
+    const target = this.at(to)
+    linkSync(this.at(from), target)
+    this.#changed.add(splitPath(to).directory)
+  }
+
+  removeIfThere(path: string): void {
+    if (this.exists(path)) this.unlink(path)
+  }
+
   /** Makes the renames so far outlive a power loss. A directory that may not be read is left to the system. */
   sync(): void {
     for (const directory of this.#changed) {
@@ -104,7 +116,7 @@ export class Files implements Look {
   }
 }
 
-function syncDirectory(path: string | Buffer): void {
+export function syncDirectory(path: string | Buffer): void {
   const descriptor = openSync(path, constants.O_RDONLY | constants.O_DIRECTORY)
   try {
     fsyncSync(descriptor)

@@ -27,14 +27,16 @@ export class LogFinish {
     const { rotation } = this
     const { path, set, names, attributes, files, output, dryRun, listener } = rotation
     const { renameCopy, compress, delayCompress } = set.settings
-    if (renameCopy) {
+    // Of a run that was cut off some of this is done.
+    const isLeft = (name: string) => rotation.wasMoved === undefined || files.exists(name)
+    if (renameCopy && isLeft(temporaryOf(path))) {
       const temporary = temporaryOf(path)
       const isCopied = copyLog(rotation, temporary, true)
       output.debug(`removing tmp log ${temporary}`)
       if (!isCopied) return false
       if (!dryRun) files.unlink(temporary)
     }
-    if (!compress || delayCompress || !isThere(rotation)) return true
+    if (!compress || delayCompress || !isThere(rotation) || !isLeft(names.final)) return true
     if (!(listener?.mayCompress(rotation) ?? true)) return true
     this.#compression = startCompression(names.final, attributes, rotation)
     return this.#compression !== undefined

@@ -1,9 +1,11 @@
 import { readFileSync } from 'node:fs'
 import { textOf } from './bytes.ts'
 import { describe } from './describe.ts'
+import { Journal } from './journal.ts'
 import { HELP, type Options, parseOptions, type Step, USAGE } from './options.ts'
 import { Output, writeAll } from './output.ts'
 import { readConfigurations } from './read-configuration.ts'
+import { recover } from './recover.ts'
 import { rotateSet } from './rotate-set.ts'
 import { lockState, readState, writeState } from './state-file.ts'
 
@@ -95,8 +97,21 @@ function run(options: Options, output: Output): number {
   if (!isWhole) output.failed = true
   output.debug(`\nHandling ${sets.length} logs`)
   const seen = new Set<string>()
-  const how = { forced: options.force, dryRun, mailCommand: options.mail, now, seen }
+  const journal = dryRun ? undefined : Journal.open(path)
+  /** False when the disk did not take it, and the next run has to. */
+  const keepState = () => {
+    const before = output.diskTroubles
+    if (!writeState(path, { times: state, seen, buckets }, now, output)) output.failed = true
+    return output.diskTroubles === before
+  }
+  const unfinished = journal ? recover(journal, state, options.mail, output) : new Set<string>()
+  if (unfinished.size > 0) output.failed = true
+  if (journal?.left && keepState()) journal.clear()
+  const how = { forced: options.force, dryRun, mailCommand: options.mail, now, seen, journal, unfinished }
   for (const set of sets) if (!rotateSet(set, state, how, output)) output.failed = true
-  if (!dryRun && !writeState(path, { times: state, seen, buckets }, now, output)) output.failed = true
+  if (!dryRun) {
+    const isKept = keepState()
+    journal?.close(isKept)
+  }
   return output.failed ? EXIT.failed : EXIT.clean
 }

@@ -1,6 +1,7 @@
 import { closeSync, openSync, writeSync } from 'node:fs'
 import { errnoOf } from '../../../agent/lib/errors.ts'
 import { bytesOf, nameOf } from './bytes.ts'
+import { isDiskTrouble, tellsDiskTrouble } from './disk-trouble.ts'
 
 type Level = 'debug' | 'warning' | 'error'
 
@@ -13,6 +14,8 @@ export class Told {
 export class Output {
   /** Something went wrong, so that the exit code is 1. Some errors that are only told do not change it. */
   failed = false
+  /** Errors that were the disk's. */
+  diskTroubles = 0
   #file: number | undefined
   #log: ((level: Level, text: string) => void) | undefined
   #keeper: Told | undefined
@@ -42,7 +45,15 @@ export class Output {
 
   warning = (message: string): void => this.#write('warning', `${message}\n`)
 
-  error = (message: string): void => this.#write('error', `${message}\n`)
+  error = (message: string): void => {
+    if (tellsDiskTrouble(message)) this.diskTroubles++
+    this.#write('error', `${message}\n`)
+  }
+
+  /** Of an error whose words are not told. */
+  note(cause: unknown): void {
+    if (isDiskTrouble(cause)) this.diskTroubles++
+  }
 
   /** As it is. */
   raw = (text: string): void => this.#tell(() => this.show(text))

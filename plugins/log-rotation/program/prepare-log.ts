@@ -50,7 +50,7 @@ function compressIfThere(path: string, rotation: LogRotation): boolean {
 }
 
 /** Old logs with a date in their name, oldest first; undefined when they cannot be looked for. */
-function datedLogs(rotation: LogRotation, compression: string): string[] | undefined {
+export function datedLogs(rotation: LogRotation, compression: string): string[] | undefined {
   const { names, set, files, output } = rotation
   try {
     const found = glob(dated(names, names.date.pattern) + compression, isFailure(rotation), files)
@@ -130,7 +130,7 @@ function move(number: number, at: (number: number) => string, count: number, rot
   output.debug(
     `renaming ${from} to ${to} (rotatecount ${count}, logstart ${set.settings.start}, i ${number}), `,
   )
-  if (dryRun) return true
+  if (dryRun || rotation.wasMoved?.(from)) return true
   try {
     files.rename(from, to)
     return true

@@ -1,7 +1,7 @@
 import { closeSync, constants, openSync } from 'node:fs'
 import { readAccessList } from './acl.ts'
 import { copyLog } from './copy-log.ts'
-import { CreateFailure, createOutputFile } from './create-file.ts'
+import { CreateFailure, createOutputFile, nameOutputFile, temporaryName } from './create-file.ts'
 import { describe } from './describe.ts'
 import type { LogRotation } from './rotation.ts'
 
@@ -25,10 +25,13 @@ export function rotateLog(rotation: LogRotation): boolean {
 }
 
 /** Only a handle: of a log that its user may not read there is no access list to be had. */
-function openForAttributes({ path, set, files, dryRun }: LogRotation): number | undefined {
+export function openForAttributes(
+  { path, set, files, dryRun }: LogRotation,
+  from = path,
+): number | undefined {
   if (dryRun || !set.settings.create) return undefined
   try {
-    return openSync(files.at(path), constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK)
+    return openSync(files.at(from), constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK)
   } catch {
     return undefined
   }
@@ -53,7 +56,7 @@ function moveLog({ path, set, names, files, output, dryRun }: LogRotation): bool
 }
 
 /** An empty log under the old name, with the old one's owner, mode and access list where none are set. */
-function createSuccessor(rotation: LogRotation, source: number | undefined): boolean {
+export function createSuccessor(rotation: LogRotation, source: number | undefined): boolean {
   const { path, set, attributes, files, now, output, dryRun } = rotation
   const { mode, uid, gid } = set.settings.createAs
   const like = {
@@ -65,10 +68,15 @@ function createSuccessor(rotation: LogRotation, source: number | undefined): boo
   if (dryRun) return true
   try {
     const accessList = mode === undefined && source !== undefined ? readAccessList(source) : undefined
-    const descriptor = createOutputFile(files, path, { ...like, accessList, contextOf: source }, now, output)
-    closeSync(descriptor)
+    // It gets its name when it is ready, so that there never is one that its writer may not use.
+    const temporary = temporaryName(path, 'new')
+    files.removeIfThere(temporary)
+    const wanted = { ...like, accessList, contextOf: source }
+    closeSync(createOutputFile(files, temporary, wanted, now, output, path))
+    nameOutputFile(files, temporary, path, now, output)
     return true
   } catch (error) {
+    files.removeIfThere(temporaryName(path, 'new'))
     if (!(error instanceof CreateFailure)) output.error(`getting file ACL ${path}: ${describe(error)}`)
     return false
   }

@@ -3,9 +3,11 @@ import type { LogSet, ScriptName } from '../logrotate/settings.ts'
 import { considerLog } from './consider-log.ts'
 import { describe } from './describe.ts'
 import { describeSet } from './describe-set.ts'
+import { isDiskTrouble } from './disk-trouble.ts'
 import { Files } from './files.ts'
 import { LogFinish } from './finish-log.ts'
 import { asUser, SwitchFailure } from './identity.ts'
+import type { Journal } from './journal.ts'
 import type { Listener } from './listener.ts'
 import type { Output } from './output.ts'
 import { prepareLog } from './prepare-log.ts'
@@ -24,6 +26,9 @@ export interface RunOptions {
   /** Gets the logs that were found. */
   seen?: Set<string>
   listener?: Listener
+  journal?: Journal | undefined
+  /** Logs whose last rotation could still not be ended. */
+  unfinished?: ReadonlySet<string>
 }
 
 /** All logs of a block, with its scripts. False: something went wrong, which has been told. */
@@ -46,6 +51,7 @@ export function rotateSet(set: LogSet, state: State, options: RunOptions, output
   } catch (error) {
     const isSwitch = error instanceof SwitchFailure
     output.error(isSwitch ? error.message : `error rotating ${set.pattern}: ${describe(error)}`)
+    if (isDiskTrouble(error)) options.journal?.keep()
     return false
   }
 }
@@ -58,6 +64,8 @@ class SetRotation {
   #hasFailed = false
   /** Logs whose compression is under way, the oldest first. */
   readonly #finishing: LogFinish[] = []
+  readonly #isDone = new Set<LogRotation>()
+  #isStuck = false
 
   constructor(
     readonly set: LogSet,
@@ -73,18 +81,40 @@ class SetRotation {
     const rotations = this.set.files.flatMap((path) => this.#consider(path) ?? [])
     if (rotations.length === 0) this.#tellIdle('first action')
     else if (!this.#runForSet('firstaction', 'first action')) return false
+    const { prerotate, postrotate } = this.set.settings.scripts
+    // Where no script can change what is there, one entry for all.
+    if (!sharedScripts && prerotate === undefined && postrotate === undefined) {
+      this.#journal(rotations.map((rotation) => [rotation]))
+    }
     if (sharedScripts) this.#rotate(rotations)
     else for (const rotation of rotations) this.#rotate([rotation])
     this.#concludeAll()
+    this.#closeJournal(rotations)
     if (rotations.length === 0) {
       if (sharedScripts) this.#tellIdleScripts()
       this.#tellIdle('last action')
-    } else this.#runForSet('lastaction', 'last action')
+    } else {
+      this.#runForSet('lastaction', 'last action')
+      this.options.journal?.ended(this.set)
+    }
     return !this.#hasFailed
+  }
+
+  /** Has it on the disk what is going to be done. */
+  #journal(groups: LogRotation[][]): void {
+    const { journal, dryRun } = this.options
+    if (journal && !dryRun && groups.flat().length > 0) journal.begin(this.set, groups)
+  }
+
+  /** What failed is left as logrotate leaves it; unless it was the disk, and the next run goes on. */
+  #closeJournal(rotations: LogRotation[]): void {
+    if (this.#isStuck) return
+    for (const rotation of rotations) if (!this.#isDone.has(rotation)) rotation.onStep?.('failed')
   }
 
   #consider(path: string): LogRotation | undefined {
     const { set, state, options, files, output } = this
+    if (options.unfinished?.has(path)) return undefined
     const considered = considerLog(path, { set, state, options, files, output })
     if (considered === 'failed') this.#fail(path)
     if (typeof considered === 'string' || options.listener?.holds(path)) return undefined
@@ -114,13 +144,17 @@ class SetRotation {
       this.#concludeAll()
     }
     const isShared = this.set.settings.sharedScripts
+    const { postrotate } = this.set.settings.scripts
     if (isShared && this.#hasFailed) return
     const args = isShared ? [this.set.pattern] : [first.path]
     this.#runScript('prerotate', args, first.path)
+    if (rotations.some(({ entry }) => entry === undefined)) this.#journal([rotations])
     for (const rotation of rotations) this.#attempt(rotation, prepare)
+    for (const rotation of rotations) this.options.journal?.prepared(rotation)
     for (const rotation of rotations) this.#attempt(rotation, rotateLog)
     if (this.#mayGoOn(first.path)) {
       this.#runScript('postrotate', isShared ? args : [first.path, first.names.final], first.path)
+      if (postrotate !== undefined && first.entry) this.options.journal?.scripted(first.entry.group)
     }
     for (const rotation of rotations) this.#finish(rotation)
   }
@@ -129,12 +163,18 @@ class SetRotation {
   #attempt(rotation: LogRotation, act: (rotation: LogRotation, state: State) => boolean): void {
     if (!this.#mayGoOn(rotation.path)) return
     let isClean = false
+    const troublesBefore = this.output.diskTroubles
     try {
       isClean = act(rotation, this.state)
     } catch (error) {
+      this.output.note(error)
       this.output.error(`error rotating ${rotation.path}: ${describe(error)}`)
     }
-    if (!isClean) this.#fail(rotation.path)
+    if (isClean) return
+    this.#fail(rotation.path)
+    if (this.output.diskTroubles === troublesBefore) return
+    this.#isStuck = true
+    rotation.onStep?.('stuck')
   }
 
   #finish(rotation: LogRotation): void {
@@ -169,6 +209,9 @@ class SetRotation {
     this.files.sync()
     for (const finish of finishes) {
       this.output.keeping(finish.said, () => this.#attempt(finish.rotation, () => finish.conclude()))
+      if (!this.#mayGoOn(finish.rotation.path)) continue
+      this.#isDone.add(finish.rotation)
+      finish.rotation.onStep?.('done')
     }
     for (const { rotation, said, saidMeanwhile } of finishes) {
       this.output.release(said)

@@ -2,6 +2,8 @@ import type { DateExtension } from '../logrotate/date-extension.ts'
 import type { LogSet } from '../logrotate/settings.ts'
 import type { Attributes } from './attributes.ts'
 import type { Files } from './files.ts'
+import type { JournalEntry } from './journal.ts'
+import type { Step } from './journal-format.ts'
 import type { Listener } from './listener.ts'
 import type { Output } from './output.ts'
 
@@ -35,4 +37,10 @@ export interface LogRotation {
   output: Output
   dryRun: boolean
   listener?: Listener | undefined
+  /** Its numbers in the journal. */
+  entry?: JournalEntry | undefined
+  /** Told how far it is, for the journal. */
+  onStep?: ((step: Step) => void) | undefined
+  /** Whether an old log has been moved already, by a run that was cut off. */
+  wasMoved?: ((from: string) => boolean) | undefined
 }

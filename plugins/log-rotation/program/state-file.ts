@@ -16,7 +16,7 @@ import { readAccessList, systemError } from './acl.ts'
 import { bytesOf, nameOf, textOf } from './bytes.ts'
 import { CreateFailure, createOutputFile } from './create-file.ts'
 import { describe } from './describe.ts'
-import { Files } from './files.ts'
+import { Files, splitPath, syncDirectory } from './files.ts'
 import type { Output } from './output.ts'
 
 /** Times of the last rotation by log. */
@@ -183,6 +183,7 @@ function replaceState(
   }
   try {
     renameSync(nameOf(temporary), nameOf(path))
+    syncDirectory(splitPath(path).directory)
     return true
   } catch (error) {
     output.error(`error renaming temp state file ${temporary} to ${path}: ${describe(error)}`)
