@@ -39,7 +39,8 @@ export class Reader {
     const end = this.text.indexOf('\n', from)
     this.at = (end < 0 ? this.text.length : end) - 1
     // Space at the very end of a file that lacks its last line end is part of the value, as it is for logrotate.
-    return end < 0 ? this.text.slice(from) : withoutTrailingSpace(this.text.slice(from, end))
+    const line = end < 0 ? this.text.slice(from) : withoutTrailingSpace(this.text.slice(from, end))
+    return line.split('\0', 1)[0] ?? ''
   }
 
   /** The value of a directive, behind blanks and a `=`. Throws when the line has none. */
@@ -62,7 +63,7 @@ export class Reader {
   names(): string | { problem: string } {
     let names = ''
     let place: 'start' | 'data' | 'comment' = 'start'
-    for (; !this.atEnd; this.at++) {
+    for (; !this.atEnd && this.character !== '\0'; this.at++) {
       const { character } = this
       if (place === 'start') place = character === '#' ? 'comment' : this.isAtSpace ? 'start' : 'data'
       else if (character === '\n') place = 'start'

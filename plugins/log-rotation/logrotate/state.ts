@@ -16,17 +16,23 @@ const MAX_LINE = 8206
 export function parseState(text: string, path: string): ParsedState {
   const entries = new Map<string, Date>()
   if (text === '') return { entries }
-  const lines = text.split('\n')
-  const last = lines.pop()
-  if (!HEADER.test(lines[0] ?? '')) return { entries, problem: `bad top line in state file ${path}` }
-  for (const [index, line] of lines.entries()) {
-    if (index === 0 || line === '') continue
-    const problem = readLine(line, index + 1, path, entries)
+  let number = 1
+  for (let from = 0; from < text.length; number++) {
+    const end = text.indexOf('\n', from)
+    const line = text.slice(from, end < 0 ? undefined : end)
+    if (number === 1 && (!HEADER.test(line) || end < 0)) {
+      return { entries, problem: `bad top line in state file ${path}` }
+    }
+    if (end < 0) return { entries, problem: `line ${number} too long in state file ${path}` }
+    const problem = number === 1 || line === '' ? undefined : readLine(line, number, path, entries)
     if (problem !== undefined) return { entries, problem }
+    from = end + 1
   }
-  if (last === '') return { entries }
-  return { entries, problem: `line ${lines.length + 1} too long in state file ${path}` }
+  return { entries }
 }
+
+/** As this writes it, and nearly every line is. */
+const PLAIN_LINE = /^"([^"\\\0]{1,4096})" ([0-9]{4})-([0-9]+)-([0-9]+)-([0-9]+):([0-9]+):([0-9]+)$/
 
 function readLine(
   line: string,
@@ -36,8 +42,9 @@ function readLine(
 ): string | undefined {
   if (line.startsWith('\0')) return `line ${number} not parsable in state file ${path}`
   if (line.includes('\0') || line.length >= MAX_LINE) return `line ${number} too long in state file ${path}`
-  const words = splitWords(line)
-  const date = words?.length === 2 ? readDate(words[1] ?? '') : undefined
+  const plain = PLAIN_LINE.exec(line)
+  const words = plain ? [plain[1] ?? ''] : splitWords(line)
+  const date = plain ? plain.slice(2).map(Number) : words?.length === 2 ? readDate(words[1] ?? '') : undefined
   if (!words || !date) return `bad line ${number} in state file ${path}`
   const [name = ''] = words
   const bad = rangeProblem(date)
@@ -76,25 +83,38 @@ export function bucketsFor(stateBytes: number): number {
   return Math.min(MOST_BUCKETS, Math.max(LEAST_BUCKETS, Math.floor(stateBytes / BYTES_PER_BUCKET)))
 }
 
-/** A state file of version 2, in logrotate's order: by bucket, and what came later first. */
-export function formatState(
+/** Entries in the order in which logrotate writes them: by bucket, and what came later first. */
+export function inBuckets(
   entries: ReadonlyMap<string, Date>,
-  buckets = LEAST_BUCKETS,
-  bytesOf: (name: string) => Uint8Array = (name) => Buffer.from(name),
-): string {
-  const lines = Array.from({ length: buckets }, (): string[] => [])
-  for (const [name, at] of entries) {
+  buckets: number,
+  bytesOf: (name: string) => Uint8Array,
+): [name: string, at: Date][] {
+  const filled = new Map<number, [string, Date][]>()
+  for (const entry of entries) {
     let hash = 0
-    for (const byte of bytesOf(name)) hash = (Math.imul(hash, 13) + byte) >>> 0
-    const date = `${at.getFullYear()}-${at.getMonth() + 1}-${at.getDate()}`
-    const time = `${at.getHours()}:${at.getMinutes()}:${at.getSeconds()}`
-    lines[hash % buckets]?.unshift(`"${escapeName(name)}" ${date}-${time}\n`)
+    for (const byte of bytesOf(entry[0])) hash = (Math.imul(hash, 13) + byte) >>> 0
+    const bucket = filled.get(hash % buckets)
+    if (bucket) bucket.push(entry)
+    else filled.set(hash % buckets, [entry])
   }
-  return `logrotate state -- version 2\n${lines.flat().join('')}`
+  return [...filled].sort(([a], [b]) => a - b).flatMap(([, bucket]) => bucket.reverse())
+}
+
+/** A state file of version 2. */
+export function formatState(entries: Iterable<readonly [name: string, at: Date]>): string {
+  const lines = Array.from(entries, ([name, at]) => {
+    const date = `${at.getFullYear()}-${at.getMonth() + 1}-${at.getDate()}`
+    return `"${escapeName(name)}" ${date}-${at.getHours()}:${at.getMinutes()}:${at.getSeconds()}\n`
+  })
+  return `logrotate state -- version 2\n${lines.join('')}`
 }
 
 const escapeName = (name: string) =>
-  name.replace(/["\\]/g, (character) => `\\${character}`).replaceAll('\n', '\\n')
+  !/["\\\n]/.test(name)
+    ? name
+    : name.replace(/["\\]/g, (character) => `\\${character}`).replaceAll('\n', '\\n')
 
 const unescapeName = (text: string) =>
-  text.replace(/\\(n|\\)/g, (_, character: string) => (character === 'n' ? '\n' : character))
+  !text.includes('\\')
+    ? text
+    : text.replace(/\\(n|\\)/g, (_, character: string) => (character === 'n' ? '\n' : character))

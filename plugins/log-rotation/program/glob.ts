@@ -81,7 +81,7 @@ export function globLogs(
   try {
     // Links to nothing and files on the way are no reason to give up.
     const paths = glob(expanded, (errno) => errno !== 'ENOTDIR' && errno !== 'ENOENT')
-    return { paths: paths.length > 0 ? paths : [tilde && !MAGIC.test(expanded) ? expanded : pattern] }
+    return { paths: paths.length > 0 ? paths : [pattern] }
   } catch (error) {
     if (error instanceof GlobFailure) return { failure: error.reason }
     throw error

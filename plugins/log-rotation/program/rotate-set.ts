@@ -206,7 +206,7 @@ class SetRotation {
         else finish.abandon()
       })
     }
-    this.files.sync()
+    if (finishes.some(({ isCompressing }) => isCompressing)) this.files.sync()
     for (const finish of finishes) {
       this.output.keeping(finish.said, () => this.#attempt(finish.rotation, () => finish.conclude()))
       if (!this.#mayGoOn(finish.rotation.path)) continue

@@ -11,7 +11,7 @@ import {
 } from 'node:fs'
 import { architecture, NUMBERS, systemCall } from '../../../agent/host/libc.ts'
 import { errnoOf } from '../../../agent/lib/errors.ts'
-import { bucketsFor, formatState, parseState } from '../logrotate/state.ts'
+import { bucketsFor, formatState, inBuckets, parseState } from '../logrotate/state.ts'
 import { readAccessList, systemError } from './acl.ts'
 import { bytesOf, nameOf, textOf } from './bytes.ts'
 import { CreateFailure, createOutputFile } from './create-file.ts'
@@ -161,7 +161,7 @@ function replaceState(
       return false
     }
   }
-  const kept = withoutForgotten(times, seen, now, output)
+  const kept = withoutForgotten(inBuckets(times, buckets, bytesOf), seen, now, output)
   try {
     // Who can read the file could hold its lock.
     const isOpen = (mode & 0o004) !== 0
@@ -169,7 +169,7 @@ function replaceState(
     const wanted = { ...like, mode: mode & ~0o004, accessList, contextOf: before }
     const descriptor = createOutputFile(new Files(false), temporary, wanted, now, output)
     try {
-      writeFileSync(descriptor, bytesOf(formatState(kept, buckets, bytesOf)))
+      writeFileSync(descriptor, bytesOf(formatState(kept)))
       fsyncSync(descriptor)
     } finally {
       closeSync(descriptor)
@@ -192,18 +192,17 @@ function replaceState(
   }
 }
 
-function withoutForgotten(times: State, seen: ReadonlySet<string>, now: Date, output: Output): State {
-  const forgotten = (log: string, at: Date) =>
-    !seen.has(log) && Math.floor(now.getTime() / 1000) - at.getTime() / 1000 > YEAR_SECONDS
-  return new Map(
-    [...times].filter(([log, at]) => {
-      if (!forgotten(log, at)) return true
-      output.debug(
-        `Removing ${log} from state file, because it does not exist and has not been rotated for one year`,
-      )
-      return false
-    }),
-  )
+type Entries = [name: string, at: Date][]
+
+function withoutForgotten(entries: Entries, seen: ReadonlySet<string>, now: Date, output: Output): Entries {
+  const nowSeconds = Math.floor(now.getTime() / 1000)
+  return entries.filter(([log, at]) => {
+    if (seen.has(log) || nowSeconds - at.getTime() / 1000 <= YEAR_SECONDS) return true
+    output.debug(
+      `Removing ${log} from state file, because it does not exist and has not been rotated for one year`,
+    )
+    return false
+  })
 }
 
 function discard(path: string): void {
