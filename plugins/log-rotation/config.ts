@@ -1,7 +1,8 @@
 import { absolutePath, byteSize, duration, fileMode, globBase, isGlob, z } from '../../agent/contract/mod.ts'
 import { adoptedSettings } from './adopted/config.ts'
 import { freeLimit } from './free-limit.ts'
-import { retentionPolicy } from './retention-policy.ts'
+import { unmanagedSettings } from './oversight/config.ts'
+import { retentionPolicy } from './oversight/retention-policy.ts'
 
 export const CALENDAR_INTERVALS = ['hourly', 'daily', 'weekly', 'monthly', 'yearly'] as const
 export type CalendarInterval = (typeof CALENDAR_INTERVALS)[number]
@@ -115,6 +116,9 @@ export const configSchema = z
           'more are rotated and all are compressed at once, and after that the oldest generations are removed, one ' +
           'after another, until there is room. The newest of a log is never removed.',
       ),
+    unmanaged: unmanagedSettings
+      .optional()
+      .describe('Look for logs that nobody rotates, and for rules that match nothing; `{}` for /var/log.'),
     retention: z
       .array(retentionPolicy)
       .default([])
@@ -133,8 +137,8 @@ export const configSchema = z
       .optional()
       .describe("Where days, weeks and months begin. Default: the host's time zone."),
   })
-  .refine(({ sets, logrotate }) => sets.length + logrotate.length > 0, {
-    message: 'wanted at least one of sets and logrotate',
+  .refine(({ sets, logrotate, unmanaged }) => sets.length + logrotate.length > 0 || unmanaged, {
+    message: 'wanted at least one of sets, logrotate and unmanaged',
     path: ['sets'],
   })
 

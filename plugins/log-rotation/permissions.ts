@@ -1,5 +1,7 @@
 import { ANY_ARGUMENTS, type Permissions } from '../../agent/contract/mod.ts'
 import { type Config, directoryOf, listBaseOf } from './config.ts'
+import { JOURNAL, JOURNAL_FILES } from './oversight/journal.ts'
+import { policiesFor } from './oversight/retention-policy.ts'
 
 /** In a directory of another user: to look, to read the log, to see who writes, to create its successor. */
 const OTHER_USERS = ['CAP_CHOWN', 'CAP_DAC_OVERRIDE', 'CAP_DAC_READ_SEARCH', 'CAP_FOWNER', 'CAP_LEASE']
@@ -10,7 +12,11 @@ type Phases = { check: Omit<Permissions, 'write'>; apply: Permissions }
 
 /** What a job may touch: of its sets, and of the configurations of logrotate that it follows. */
 export function permissions(config: Config): Phases {
-  const parts = [ofSets(config), ...(config.logrotate.length > 0 ? [ofAdopted(config)] : [])]
+  const parts = [
+    ofSets(config),
+    ...(config.logrotate.length > 0 ? [ofAdopted(config)] : []),
+    ofOversight(config),
+  ]
   return {
     check: merge(parts.map(({ check }) => check)),
     apply: merge(parts.map(({ apply }) => apply)),
@@ -58,6 +64,21 @@ function ofAdopted(config: Config): Phases {
       env: scripts.env,
       capabilities: [...OTHER_USERS, ...BECOME_OTHERS, ...scripts.capabilities],
     },
+  }
+}
+
+/** To look only: for logs that nobody rotates, for what logrotate itself does, and at the journal. */
+function ofOversight({ unmanaged, logrotate, logrotateIncludes, retention }: Config): Phases {
+  const list = unmanaged?.roots ?? []
+  const others =
+    unmanaged && logrotate.length === 0 ? [...unmanaged.logrotate, ...logrotateIncludes, ...SCHEDULES] : []
+  const journal = policiesFor(retention, JOURNAL).length > 0
+  return {
+    check: {
+      ...(list.length > 0 || journal ? { list: [...list, ...(journal ? [JOURNAL] : [])] } : {}),
+      ...(others.length > 0 || journal ? { read: [...others, ...(journal ? JOURNAL_FILES : [])] } : {}),
+    },
+    apply: {},
   }
 }
 

@@ -1,9 +1,9 @@
 import type { HostReader } from '../../agent/contract/mod.ts'
 import { type Config, type LogSet, timeZoneOf } from './config.ts'
+import { keepAtLeast } from './oversight/retention-policy.ts'
 import { type LogPlan, planLog } from './plan.ts'
 import { Pressure } from './pressure.ts'
 import { type Family, planQuota, type Removal } from './removal.ts'
-import { keepAtLeast } from './retention-policy.ts'
 import type { State } from './state.ts'
 import type { SurveyedLog } from './survey.ts'
 

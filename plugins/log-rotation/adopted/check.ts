@@ -1,4 +1,4 @@
-import type { Blind, CheckContext, Fact, FileStat, Finding } from '../../../agent/contract/mod.ts'
+import type { Blind, CheckContext, Fact, FileStat, Finding, HostReader } from '../../../agent/contract/mod.ts'
 import type { Config } from '../config.ts'
 import type { LogSet } from '../logrotate/settings.ts'
 import type { Listener, Verdict } from '../program/listener.ts'
@@ -26,6 +26,8 @@ export interface AdoptedReport {
   findings: Finding[]
   blind: Blind[]
   facts: Fact[]
+  /** Every path of the blocks, whether it is there or not. */
+  paths: string[]
 }
 
 /** What the adopted files ask for now: the program itself goes through them without changing anything. */
@@ -58,6 +60,7 @@ export function checkAdopted(ctx: CheckContext<Config>, records: Records): Adopt
     }
     findings.push(...complaints.map((message) => rehearsalFinding(set, message)))
   }
+  findings.push(...adopted.shared.map(({ path, set, pattern }) => sharedFinding(path, set, pattern)))
   findings.push(...Object.entries(held).map(([log, { path }]) => heldFinding(log, path)))
   // A log that was never seen counts as rotated at the start of this hour, as with logrotate.
   const fresh = [...seen].filter(([path]) => !times.has(path))
@@ -65,7 +68,9 @@ export function checkAdopted(ctx: CheckContext<Config>, records: Records): Adopt
     for (const [path, at] of fresh) times.set(path, at)
     writeTimes(state, stateDir, times, new Set(seen.keys()), now)
   }
-  return { logs, findings, blind: adopted.blind, facts: logs.map(factOf) }
+  if (config.unmanaged) findings.push(...adopted.sets.flatMap((set) => idleFinding(set, host)))
+  const paths = adopted.sets.flatMap(({ files }) => files)
+  return { logs, findings, blind: adopted.blind, facts: logs.map(factOf), paths }
 }
 
 /** Goes through a block as a rotation would. Errors that no verdict tells are returned. */
@@ -126,6 +131,35 @@ export function heldFinding(log: string, rotated: string): Finding {
     evidence: { generation: rotated, by: 'logrotate' },
     fixable: true,
   }
+}
+
+/** A set of this job and a block of logrotate name the same log. */
+export function sharedFinding(path: string, set: string, pattern: string): Finding {
+  const block = firstWords(pattern)
+  return {
+    rule: 'log-in-two-sets',
+    subject: path,
+    severity: 'warning',
+    summary: `${path} is matched by the set ${set} and by "${block}" of logrotate`,
+    remedy: 'Leave it out of one of the two',
+    evidence: { set, other: block },
+  }
+}
+
+/** A block of which no log exists. */
+function idleFinding(set: LogSet, host: HostReader): Finding[] {
+  if (!set.settings.missingOk || set.files.some((path) => host.stat(path))) return []
+  const pattern = firstWords(set.pattern)
+  return [
+    {
+      rule: 'rule-matches-nothing',
+      subject: pattern,
+      severity: 'info',
+      summary: `No log matches "${pattern}", for which there is a block of logrotate`,
+      remedy: 'Remove the block if what wrote these logs is gone, or correct the path',
+      evidence: { by: 'logrotate' },
+    },
+  ]
 }
 
 function factOf({ path, set, stat, rotatedAt, generations }: AdoptedLog): Fact {

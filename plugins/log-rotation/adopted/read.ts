@@ -1,4 +1,11 @@
-import { type Blind, type Finding, globBase, type HostReader, isWithin } from '../../../agent/contract/mod.ts'
+import {
+  type Blind,
+  type Finding,
+  globBase,
+  globMatcher,
+  type HostReader,
+  isWithin,
+} from '../../../agent/contract/mod.ts'
 import type { Config } from '../config.ts'
 import type { LogSet } from '../logrotate/settings.ts'
 import { splitWords } from '../logrotate/words.ts'
@@ -6,12 +13,15 @@ import { Output } from '../program/output.ts'
 import { readConfigurations } from '../program/read-configuration.ts'
 import { directoryOf as oldDirectoryOf } from '../program/rotation-names.ts'
 import { judgeComplaints, parseComplaints } from './judge.ts'
+import { findRivals } from './rival.ts'
 
 /** The blocks of the adopted files, with the logs that this job may touch. */
 export interface Adopted {
   sets: LogSet[]
   findings: Finding[]
   blind: Blind[]
+  /** Logs that a set of this job rotates already, with its name: the block leaves them alone. */
+  shared: { path: string; set: string; pattern: string }[]
 }
 
 /** Reads the files as logrotate's program does. `dryRun`: no missing olddir is made. */
@@ -30,11 +40,18 @@ export function readAdopted(host: HostReader, config: Config, dryRun: boolean): 
   }
   const { findings, blind } = judgeComplaints(parseComplaints(shown), fullPath)
   const isOpen = (path: string) => config.logrotateDirectories.some((directory) => isWithin(directory, path))
+  const shared: Adopted['shared'] = []
+  const ownerOf = nativeOwner(config)
   for (const set of sets) {
     const closed = patternsOf(set).filter((pattern) => !isOpen(globBase(pattern)))
     blind.push(...closed.map((pattern) => closedTo(pattern, directoryOf(pattern), config)))
     set.files = set.files.filter((file) => {
       if (!isOpen(file)) return false
+      const owner = ownerOf(file)
+      if (owner !== undefined) {
+        shared.push({ path: file, set: owner, pattern: set.pattern })
+        return false
+      }
       const target = set.settings.oldDirectory
       const directory = target === undefined ? undefined : oldDirectoryOf(file, set.settings)
       if (directory === undefined || isOpen(directory)) return true
@@ -42,7 +59,21 @@ export function readAdopted(host: HostReader, config: Config, dryRun: boolean): 
       return false
     })
   }
-  return { sets, findings, blind }
+  return { sets, findings, blind, shared }
+}
+
+/** The set of this job that has a path among its own. */
+function nativeOwner({ sets }: Config): (path: string) => string | undefined {
+  const matchers = sets.map(({ name, paths }) => ({ name, matches: globMatcher(paths) }))
+  return (path) => matchers.find(({ matches }) => matches(path))?.name
+}
+
+/** What logrotate itself rotates on this host, when something still starts it. */
+export function readForeign(host: HostReader, config: Config): Map<string, string> {
+  if (!config.unmanaged || config.logrotate.length > 0 || findRivals(host).length === 0) return new Map()
+  const files = config.unmanaged.logrotate.filter((path) => host.statTarget(path))
+  const sets = readConfigurations(files, new Output(false, () => {}, true), true)
+  return new Map(sets.flatMap((set) => set.files.map((path) => [path, set.pattern] as const)))
 }
 
 /** The words in front of a block. */

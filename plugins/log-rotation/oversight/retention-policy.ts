@@ -1,4 +1,4 @@
-import { absolutePath, duration, globMatcher, z } from '../../agent/contract/mod.ts'
+import { absolutePath, duration, globMatcher, z } from '../../../agent/contract/mod.ts'
 
 /** A rule of the house about how long logs are kept. */
 export const retentionPolicy = z
