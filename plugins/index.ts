@@ -13,7 +13,10 @@ const plugins: Record<string, Load> = {
 }
 
 /** `reeve logs` is `reeve log-rotation list`, `reeve logs verify` is `reeve log-rotation verify`. */
-const shortNames = { logs: { plugin: 'log-rotation', verb: 'list' } }
+const shortNames: Record<string, { plugin: string; verb?: string }> = {
+  logs: { plugin: 'log-rotation', verb: 'list' },
+  baseline: { plugin: 'permission-drift' },
+}
 
 /** `reeve logrotate …`, or a link of that name to reeve. */
 const programs: Record<string, Program> = {

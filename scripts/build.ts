@@ -12,7 +12,8 @@ const { values } = parseArgs({
 
 mkdirSync(dirname(values.outfile), { recursive: true })
 const result = await Bun.build({
-  entrypoints: ['agent/main.ts', 'agent/host/compressor-thread.ts'],
+  // A thread is a program of its own, found in the binary by its path.
+  entrypoints: ['agent/main.ts', 'agent/host/compressor-thread.ts', 'agent/host/hash-thread.ts'],
   target: 'bun',
   format: 'esm',
   minify: true,

@@ -37,3 +37,8 @@ export interface EntryState extends Entry, EntryDetails {
   /** Sorted. */
   flags: FileFlag[]
 }
+
+/** What is to be read of an entry that was looked at. */
+export interface DetailRequest extends Pick<Entry, 'path' | 'type' | 'ino' | 'size'> {
+  wanted: readonly Detail[]
+}

@@ -1,3 +1,6 @@
+import type { Detail, DetailRequest, EntryDetails, EntryState } from './entry-state.ts'
+import type { ScanBatch, ScanOptions } from './scan.ts'
+
 /**
  * The host as a plugin sees it. Paths are absolute, as on the host; a root directory other than "/" is put
  * in front by the implementation. A byte of a name that is no UTF-8 is the lone surrogate U+DC00 + byte.
@@ -188,6 +191,18 @@ export interface HostReader {
   globAll(patterns: string[], options: GlobOptions): AsyncIterable<GlobMatch[]>
   /** All below a directory, itself first, in tree order (`compareTreeOrder`), in batches of a few thousand. */
   walk(start: string, options: WalkOptions): AsyncIterable<Entry[]>
+  /**
+   * All below a directory, itself first, as records in tree order by bytes, in batches of a few thousand: for trees
+   * of any size, paths of any length, with mounts told apart. Needs `permissions.list`.
+   */
+  scan(start: string, options: ScanOptions): AsyncIterable<ScanBatch>
+  /**
+   * What a stat does not say, of many entries at once, with all processors: for each request its details, or the
+   * error that kept them from being read (errno in `code`). Contents need `permissions.read`.
+   */
+  readDetails(requests: readonly DetailRequest[], signal?: AbortSignal): Promise<(EntryDetails | Error)[]>
+  /** One entry, links not followed, with details; undefined when there is no such entry. Throws when one cannot be read. */
+  examine(path: string, wanted: readonly Detail[]): Promise<EntryState | undefined>
   /** Name of a user or group id, or its number as text when it has none. */
   userName(uid: number): string
   groupName(gid: number): string

@@ -1,9 +1,10 @@
 /** All that a plugin may import. */
 export { z } from 'zod'
-export { formatAcl, parseAcl } from '../lib/access-control-list.ts'
+export { type AclNames, formatAcl, parseAcl } from '../lib/access-control-list.ts'
 export { formatBytes } from '../lib/bytes.ts'
 export { formatDuration } from '../lib/duration.ts'
 export { describeError, errnoOf, NotPermittedError, UserError } from '../lib/errors.ts'
+export { formatCapabilities, parseCapabilities } from '../lib/file-capabilities.ts'
 export { expandBraces, globMatcher } from '../lib/glob.ts'
 export { decodeName, encodeName } from '../lib/names.ts'
 export {
@@ -16,6 +17,7 @@ export {
   shellWord,
 } from '../lib/path.ts'
 export { foldName, isSecretName, isVariableReference, urlPasswords } from '../lib/secret-names.ts'
+export * as records from './entry-record.ts'
 export {
   DETAILS,
   type Detail,
@@ -80,3 +82,4 @@ export type {
   Scalar,
   Severity,
 } from './report.ts'
+export type { ScanBatch, ScanOptions, SkipReason } from './scan.ts'

@@ -38,6 +38,8 @@ interface RunContext<C> {
   fingerprint(value: string | Uint8Array): string
   /** The usable API tokens of reeve, for built-in plugins; external ones are shown none. */
   readonly ownTokens?: readonly OwnToken[]
+  /** From now on this run gets processor and disk only while nobody else wants them. There is no way back. */
+  lowerPriority?(): void
   /** Says how far it is; total 0 when unknown. */
   progress(done: number, total: number, label: string): void
 }
@@ -143,8 +145,8 @@ export interface PluginSource {
   load(names: Iterable<string>): Promise<Registry>
   /** The text (YAML) of the built-in profiles, by name. */
   readonly profiles?: Readonly<Record<string, () => Promise<string>>>
-  /** Words of the command line that stand for a plugin; without a verb, for this one. */
-  readonly shortNames?: Readonly<Record<string, { plugin: string; verb: string }>>
+  /** Words of the command line that stand for a plugin; without a verb, for this one if there is one. */
+  readonly shortNames?: Readonly<Record<string, { plugin: string; verb?: string }>>
   /** Programs of other projects that reeve stands in for, by name. */
   readonly programs?: Readonly<Record<string, Program>>
 }

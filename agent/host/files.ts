@@ -1,4 +1,5 @@
 import { constants, lstatSync, readdirSync, type Stats } from 'node:fs'
+import { constants as osConstants } from 'node:os'
 import type { Entry, FileStat, FileType } from '../contract/host.ts'
 import { errnoOf } from '../lib/errors.ts'
 import { printablePath } from '../lib/path.ts'
@@ -31,6 +32,7 @@ export function attempt<T>(verb: string, path: string, action: () => T): T {
   }
 }
 
+const errnoNumbers: Record<string, number> = osConstants.errno
 const REASONS: Record<string, string> = {
   EACCES: 'permission denied',
   EPERM: 'operation not permitted',
@@ -54,6 +56,12 @@ const REASONS: Record<string, string> = {
 export function reasonOf(error: unknown): string {
   const code = errnoOf(error)
   return (code && REASONS[code]) ?? (error instanceof Error ? error.message : String(error))
+}
+
+/** The same for the negative errno that a system call gave. */
+export function reasonOfErrno(result: number): string {
+  const code = Object.entries(errnoNumbers).find(([, number]) => number === -result)?.[0]
+  return (code && REASONS[code]) ?? code ?? `errno ${-result}`
 }
 
 /** Whether an error says that there is no such entry (any more). */

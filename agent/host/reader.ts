@@ -9,6 +9,7 @@ import {
   statfsSync,
   statSync,
 } from 'node:fs'
+import type { Detail, DetailRequest, EntryDetails, EntryState } from '../contract/entry-state.ts'
 import type {
   Entry,
   ExactStat,
@@ -25,10 +26,12 @@ import type {
   TlsTarget,
   WalkOptions,
 } from '../contract/host.ts'
+import type { ScanBatch, ScanOptions } from '../contract/scan.ts'
 import { expandBraces } from '../lib/glob.ts'
 import { globBase, isGlob } from '../lib/path.ts'
 import { Accounts } from './accounts.ts'
 import { contentRanges } from './content-ranges.ts'
+import type { DetailReader } from './details.ts'
 import { toExactStat } from './exact-stat.ts'
 import { extendedAttributes } from './extended-attributes.ts'
 import { attempt, listNames, statOrUndefined } from './files.ts'
@@ -44,6 +47,7 @@ const DEFAULT_MAX_BYTES = 1_048_576
 /** Looks at the host below `root`, within what is granted. */
 export class LocalHostReader implements HostReader {
   protected readonly accounts: Accounts
+  private details: DetailReader | undefined
 
   constructor(
     readonly root: string,
@@ -173,6 +177,36 @@ export class LocalHostReader implements HostReader {
   walk(start: string, options: WalkOptions): AsyncIterable<Entry[]> {
     demand(this.grants, 'list', start, 'walk')
     return walkTree(this.root, start, options)
+  }
+
+  async *scan(start: string, options: ScanOptions): AsyncGenerator<ScanBatch> {
+    demand(this.grants, 'list', start, 'scan')
+    // Loaded when it is needed: its calls are compiled at that moment.
+    const { scanTree } = await import('./scan.ts')
+    yield* scanTree(this.root, start, options)
+  }
+
+  async readDetails(
+    requests: readonly DetailRequest[],
+    signal?: AbortSignal,
+  ): Promise<(EntryDetails | Error)[]> {
+    for (const { path, type, wanted } of requests) {
+      if (type === 'file' && wanted.includes('sha256')) demand(this.grants, 'read', path, 'read')
+    }
+    if (!this.details) {
+      const { DetailReader } = await import('./details.ts')
+      this.details = new DetailReader(this.root === '/' ? '' : this.root)
+    }
+    return this.details.read(requests, signal)
+  }
+
+  async examine(path: string, wanted: readonly Detail[]): Promise<EntryState | undefined> {
+    const { lookAtOne } = await import('./scan.ts')
+    const state = attempt('look at', path, () => lookAtOne(this.root, path))
+    if (!state) return undefined
+    const [details] = await this.readDetails([{ ...state, wanted }])
+    if (details instanceof Error) throw details
+    return { ...state, ...details }
   }
 
   userName(uid: number): string {

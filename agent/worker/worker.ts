@@ -10,6 +10,7 @@ import { describeError, NotPermittedError } from '../lib/errors.ts'
 import { Redactor } from '../lib/redact.ts'
 import { expandPattern, forbidExecution } from './jail.ts'
 import { send } from './message.ts'
+import { runIdle } from './priority.ts'
 import { readFrame, type WorkerMessage, type WorkRequest } from './protocol.ts'
 
 const STDIN = 0
@@ -81,6 +82,7 @@ async function perform(
     fingerprint: (value: string | Uint8Array) =>
       hmacSha256(Buffer.from(request.fingerprintKey, 'hex'), value).slice(0, 32),
     ownTokens: request.ownTokens ?? [],
+    lowerPriority: runIdle,
     progress: throttle((done: number, total: number, label: string) =>
       say({ type: 'progress', done, total, label }),
     ),

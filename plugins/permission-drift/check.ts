@@ -1,10 +1,13 @@
 import { type CheckContext, type Fact, isWithin, type Metric, type Report } from '../../agent/contract/mod.ts'
 import { checkTree } from './baseline/check-tree.ts'
+import { describeDrift, describeLostBaseline } from './baseline/describe.ts'
+import { Fold } from './baseline/fold.ts'
 import type { Config } from './config.ts'
-import { describeAbsence, describeDeviation, describeDrift, describeLostBaseline } from './describe.ts'
 import { FindingList } from './finding-list.ts'
 import { parseMemory, type Remembered, toMemory } from './memory.ts'
+import { Pacer } from './pace.ts'
 import { checkPolicy, POLICY } from './policy/check-policy.ts'
+import { describeAbsence, describeDeviation } from './policy/describe.ts'
 import { baselineGoverns, withoutGoverned } from './policy/governance.ts'
 import { resolveRules } from './policy/judge.ts'
 import { RepairHistory } from './repair/history.ts'
@@ -18,6 +21,7 @@ export async function check(context: CheckContext<Config>): Promise<Report> {
   const facts: Fact[] = []
   const history = RepairHistory.read(state, stateDir, now)
   for (const finding of findInterrupted(host, state, stateDir, now)) list.add('repairs', finding)
+  const pacer = new Pacer(context, config.pace)
   const started = performance.now()
   const coverage = await checkPolicy(context, {
     onDeviation: (entry, wanted, deviations) => {
@@ -40,17 +44,20 @@ export async function check(context: CheckContext<Config>): Promise<Report> {
   const before = parseMemory(context.memory)
   const after = new Map<string, Remembered>()
   for (const tree of config.trees) {
-    const result = await checkTree(context, tree, before.get(tree.path), {
-      onDrift: (drift) => {
-        const own = withoutGoverned(drift, governs)
-        if (!own) return
-        const finding = describeDrift(own, { tree, job, names: host })
-        const judged = own.kind === 'changed' ? history.judge(finding, own.after) : [finding]
-        for (const item of judged) list.add(tree.path, item)
+    const fold = new Fold((drift) => {
+      const finding = describeDrift(drift, { tree, job, names: host })
+      const judged = drift.kind === 'changed' ? history.judge(finding, drift.after) : [finding]
+      for (const item of judged) list.add(tree.path, item)
+    })
+    const result = await checkTree({ ...context, pause: pacer.pause }, tree, before.get(tree.path), {
+      onChange: (change) => {
+        const own = withoutGoverned(change, governs)
+        if (own) fold.add(own)
       },
       onBlind: (path, reason) => list.addBlind(tree.path, path, reason),
       onLost: (rule, reason) => list.add(tree.path, describeLostBaseline(rule, tree.path, job, reason)),
     })
+    fold.finish()
     if (result.remembered) after.set(tree.path, result.remembered)
     coverage.examined += result.examined
     coverage.skipped += result.skipped
@@ -59,5 +66,6 @@ export async function check(context: CheckContext<Config>): Promise<Report> {
   }
   const isBlind = list.result().blind.map(({ subject }) => subject)
   history.save(state, stateDir, (subject) => !isBlind.some((path) => isWithin(path, subject)))
+  metrics.push(...pacer.metrics())
   return { ...list.result(), metrics, facts, coverage, memory: toMemory(after) }
 }

@@ -1,4 +1,6 @@
-import { absolutePath, fileMode, isGlob, z } from '../../agent/contract/mod.ts'
+import { absolutePath, duration, fileMode, isGlob, z } from '../../agent/contract/mod.ts'
+import { ATTRIBUTES } from './change.ts'
+import { pace } from './pace.ts'
 
 const FILE_TYPES = [
   'file',
@@ -87,15 +89,32 @@ const tree = z.strictObject({
     .refine((path) => !isGlob(path), { message: 'wanted a directory without wildcards' })
     .describe('The directory whose every entry is compared with the baseline'),
   attributes: z
-    .array(z.enum(['mode', 'owner', 'group', 'size']))
+    .array(z.enum(ATTRIBUTES))
     .min(1)
     .default(['mode', 'owner', 'group'])
-    .describe('What is compared, besides the type. `size` is of files and links'),
+    .describe(
+      'What is compared, besides the type. `content` is the SHA-256 of files, `target` where links lead, `acl` POSIX ' +
+        'access control lists, `capabilities` those of files, `xattrs` all other extended attributes, `flags` what ' +
+        '`chattr` sets (immutable, append-only), `device` the numbers of device files, `links` how many names a file ' +
+        'has; `size` is of files and links',
+    ),
+  rehash: duration
+    .prefault('7d')
+    .describe(
+      'Within this time the content of every file is read again, some in each run, though size, times and inode say ' +
+        'that nobody touched it',
+    ),
   exclude: z
     .array(pattern)
     .default([])
     .describe('Paths or patterns that are left out, with all below them, such as `/etc/mtab` or `**/*.swp`'),
-  oneFileSystem: z.boolean().default(true).describe('Do not enter other file systems mounted below'),
+  oneFileSystem: z
+    .boolean()
+    .default(true)
+    .describe(
+      'Do not enter what is mounted below. With `false`: other file systems, too, but not those of the kernel (proc, ' +
+        'sysfs), of other machines (NFS, CIFS), and nothing twice that is mounted in two places',
+    ),
   repair: z
     .boolean()
     .default(false)
@@ -115,6 +134,7 @@ export const config = z
       .array(tree)
       .default([])
       .describe('Trees compared with a baseline, which the first run makes and `accept` renews'),
+    pace,
     maxFindings: z
       .number()
       .int()

@@ -1,8 +1,17 @@
 import { type Json, z } from '../../agent/contract/mod.ts'
-import type { Header, Trailer } from './baseline/baseline-format.ts'
+import type { Header, Trailer } from './baseline/format.ts'
 
-const baseline = z.object({ generation: z.number().int(), fingerprint: z.string() })
-const memory = z.object({ baselines: z.record(z.string(), baseline) })
+const baseline = z.object({
+  generation: z.number().int(),
+  fingerprint: z.string(),
+  /** Seal of the last line of its history. */
+  history: z.string().optional(),
+  /** When the tree was last compared, in milliseconds. */
+  checkedAt: z.number().optional(),
+  /** Inodes whose contents were found to differ though nothing else of them did: they are read every time. */
+  suspects: z.array(z.number()).optional(),
+})
+const memory = z.looseObject({ baselines: z.record(z.string(), baseline) })
 
 /** Which baseline was last seen, by tree. It lives in the store, so that the file cannot vanish or go back unseen. */
 export type Remembered = z.output<typeof baseline>
@@ -12,16 +21,28 @@ export function parseMemory(value: Json | undefined): Map<string, Remembered> {
   return new Map(Object.entries(memory.parse(value).baselines))
 }
 
-export function toMemory(remembered: ReadonlyMap<string, Remembered>): Json {
-  return { baselines: Object.fromEntries(remembered) }
+export function toMemory(remembered: ReadonlyMap<string, Remembered>): { baselines: Record<string, Json> } {
+  const baselines = [...remembered].map(
+    ([tree, { generation, fingerprint, history, checkedAt, suspects }]): [string, Json] => [
+      tree,
+      {
+        generation,
+        fingerprint,
+        ...(history !== undefined && { history }),
+        ...(checkedAt !== undefined && { checkedAt }),
+        ...(suspects && { suspects }),
+      },
+    ],
+  )
+  return { baselines: Object.fromEntries(baselines) }
 }
 
 /** Why a baseline, though made by this host, is not the one to compare with; undefined when it is. */
 export function distrust(
   tree: string,
-  header: Header,
-  trailer: Trailer,
-  remembered: Remembered | undefined,
+  header: Pick<Header, 'tree' | 'generation'>,
+  trailer: Pick<Trailer, 'fingerprint'>,
+  remembered: Pick<Remembered, 'generation' | 'fingerprint'> | undefined,
 ): string | undefined {
   if (header.tree !== tree) return `it is the one of "${header.tree}"`
   if (!remembered || header.generation > remembered.generation) return undefined

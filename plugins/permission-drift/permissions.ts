@@ -1,23 +1,28 @@
 import { expandBraces, globBase, isGlob, isWithin, type Permissions } from '../../agent/contract/mod.ts'
 import type { Config, RuleConfig, TreeConfig } from './config.ts'
+import { PRESSURE } from './pace.ts'
 
-/** Pure: what a job of this configuration may touch. File contents are never read. */
+/** Pure: what a job of this configuration may touch. Contents of files are read only of trees that compare them. */
 export function permissions(config: Config): { check: Permissions; apply: Permissions } {
   const list = listedDirectories(config.rules, config.trees)
   const repaired = [
     ...config.rules.flatMap((rule) => expandBraces(rule.path).map(globBase)),
     ...config.trees.filter((tree) => tree.repair).map((tree) => tree.path),
   ]
+  const read = [PRESSURE, ...outermost(config.trees.filter(readsContents).map(({ path }) => path))]
   return {
-    check: { list, capabilities: ['CAP_DAC_READ_SEARCH'] },
+    check: { list, read, capabilities: ['CAP_DAC_READ_SEARCH'] },
     apply: {
       list,
+      read,
       attributes: outermost(repaired),
       // Without CAP_FSETID the kernel drops setgid of what belongs to a group that this process is not in.
       capabilities: ['CAP_DAC_READ_SEARCH', 'CAP_FOWNER', 'CAP_CHOWN', 'CAP_FSETID'],
     },
   }
 }
+
+export const readsContents = (tree: TreeConfig): boolean => tree.attributes.includes('content')
 
 /** The directories whose names are read: trees, and where patterns begin. A plain path needs none. */
 export function listedDirectories(rules: RuleConfig[], trees: TreeConfig[]): string[] {

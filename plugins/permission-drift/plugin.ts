@@ -1,7 +1,9 @@
 import { definePlugin } from '../../agent/contract/mod.ts'
-import { accept } from './baseline/command-accept.ts'
-import { show } from './baseline/command-show.ts'
 import { check } from './check.ts'
+import { accept } from './commands/accept.ts'
+import { diff } from './commands/diff.ts'
+import { history } from './commands/history.ts'
+import { show } from './commands/show.ts'
 import { config } from './config.ts'
 import { permissions } from './permissions.ts'
 import { apply } from './repair/apply.ts'
@@ -12,7 +14,7 @@ import { watchPlan } from './watch/plan.ts'
 export default definePlugin({
   name: 'permission-drift',
   summary:
-    'Finds what has another mode, owner, group or type than a policy or a baseline says, and puts it back',
+    'Finds what is not as a policy or a baseline says: permissions, owners, contents, and puts permissions back',
   defaults: { schedule: '*/15 * * * *', timeout: '15m' },
   rules: {
     'type-differs': {
@@ -26,6 +28,7 @@ export default definePlugin({
     'no-match': { means: 'A pattern of the policy matches nothing', severity: 'warning' },
     new: { means: 'It is not in the baseline', severity: 'warning' },
     removed: { means: 'It is in the baseline and not there any more', severity: 'warning' },
+    renamed: { means: 'It has another name or place than in the baseline', severity: 'warning' },
     changed: { means: 'It differs from the baseline', severity: 'warning' },
     'baseline-missing': { means: 'A baseline that was there is gone', severity: 'critical' },
     'baseline-tampered': { means: 'A baseline is not the one that reeve wrote', severity: 'critical' },
@@ -42,5 +45,5 @@ export default definePlugin({
   watch: watchPlan,
   check,
   apply,
-  commands: { accept, show, plan, undo },
+  commands: { show, diff, accept, history, plan, undo },
 })

@@ -278,13 +278,24 @@ async function refusals(subject: Subject, kind: 'check' | 'apply', findings: Fin
   ]
   const { report, failure } = await subject.phase(kind, { wrap, findings })
   if (!report) throw new Error(`${kind} failed: ${failure}`)
-  const calls = readFileSync(log, 'utf8').split('\n')
+  const calls = wholeCalls(readFileSync(log, 'utf8').split('\n'))
   const jailed = calls.findIndex((call) => /landlock_restrict_self\(.* = 0$/.test(call))
   expect(jailed).toBeGreaterThan(0)
   const refused = calls.slice(jailed).filter((call) => / = -1 (EACCES|EPERM) /.test(call))
   // The runtime counts processors and memory, programs look for their language: neither needs an answer.
   const probe = /"\/(sys|proc|usr\/share\/locale)\//
   return { report, refused: refused.filter((call) => !probe.test(call)) }
+}
+
+/** Lines of strace, a call that another thread's line came between put together again. */
+function wholeCalls(lines: string[]): string[] {
+  const begun = new Map<string, string>()
+  return lines.map((line) => {
+    const [pid = ''] = line.split(' ')
+    if (line.endsWith('<unfinished ...>')) begun.set(pid, line.replace('<unfinished ...>', ''))
+    const resumed = /<\.\.\. \w+ resumed>(.*)$/.exec(line)
+    return resumed ? `${begun.get(pid) ?? line}${resumed[1]}` : line
+  })
 }
 
 function tracing(): boolean {

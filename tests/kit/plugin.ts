@@ -65,6 +65,7 @@ export function pluginUnderTest<S extends z.ZodObject>(
     fingerprint: (value: string | Uint8Array) =>
       createHmac('sha256', 'a key for tests').update(value).digest('hex').slice(0, 32),
     progress: () => {},
+    lowerPriority: () => {},
     state: new LocalHostWriter(
       root,
       toGrants({}, run.stateDir, (path) => [path]),

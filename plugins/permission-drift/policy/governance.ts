@@ -1,5 +1,5 @@
 import { type FileType, globMatcher } from '../../../agent/contract/mod.ts'
-import type { Drift } from '../baseline/compare.ts'
+import type { Change } from '../change.ts'
 import { combineRules, type Rule } from './judge.ts'
 
 export type Governs = (path: string, type: FileType, attribute: 'mode' | 'owner' | 'group') => boolean
@@ -19,12 +19,14 @@ export function baselineGoverns(rules: Rule[]): Governs {
   }
 }
 
-/** A difference without what the policy answers for; undefined when nothing is left of it. */
-export function withoutGoverned(drift: Drift, governs: Governs): Drift | undefined {
-  if (drift.kind !== 'changed') return drift
-  const { path, type } = drift.after
-  const attributes = drift.attributes.filter(
-    (attribute) => attribute === 'type' || attribute === 'size' || governs(path, type, attribute),
+/** A change without what the policy answers for; undefined when nothing is left of it. */
+export function withoutGoverned(change: Change, governs: Governs): Change | undefined {
+  if (change.kind !== 'changed') return change
+  const { path, type } = change.after
+  const attributes = change.attributes.filter(
+    (attribute) =>
+      !(attribute === 'mode' || attribute === 'owner' || attribute === 'group') ||
+      governs(path, type, attribute),
   )
-  return attributes.length > 0 ? { ...drift, attributes } : undefined
+  return attributes.length > 0 ? { ...change, attributes } : undefined
 }

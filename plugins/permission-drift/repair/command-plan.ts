@@ -1,6 +1,6 @@
 import { type Command, type CommandResult, UserError } from '../../../agent/contract/mod.ts'
+import { octal } from '../baseline/summary.ts'
 import type { Config } from '../config.ts'
-import { octal } from '../describe.ts'
 import { subjectOf } from '../finding-list.ts'
 import { permissions } from '../permissions.ts'
 import { findRepairs } from './find-repairs.ts'

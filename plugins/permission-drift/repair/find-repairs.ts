@@ -31,8 +31,8 @@ export async function findRepairs(context: Context, selection: Selection): Promi
   const remembered = parseMemory(memory)
   for (const tree of config.trees.filter(({ repair }) => repair)) {
     await checkTree(context, tree, remembered.get(tree.path), {
-      onDrift: (drift) => {
-        const own = withoutGoverned(drift, governs)
+      onChange: (change) => {
+        const own = withoutGoverned(change, governs)
         if (own?.kind !== 'changed' || own.attributes.includes('type')) return
         if (!selection.byBaseline(subjectOf(own.after.path))) return
         add(own.after, repairByBaseline(own.after, own.before, own.attributes))

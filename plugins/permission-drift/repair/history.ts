@@ -1,5 +1,5 @@
 import { type Finding, type HostWriter, type Json, shellWord, z } from '../../../agent/contract/mod.ts'
-import { octal } from '../describe.ts'
+import { octal } from '../baseline/summary.ts'
 import type { Attributes } from './plan-repair.ts'
 
 /** A repair has to hold for this long; what undoes it sooner is not fought. */

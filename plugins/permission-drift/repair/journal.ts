@@ -10,7 +10,7 @@ import {
   printablePath,
   z,
 } from '../../../agent/contract/mod.ts'
-import { octal } from '../describe.ts'
+import { octal } from '../baseline/summary.ts'
 import { type Attributes, planRepair, sameAttributes } from './plan-repair.ts'
 
 /** One repair that is meant: what the entry was, and what it becomes. */

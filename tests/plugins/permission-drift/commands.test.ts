@@ -4,8 +4,8 @@ import { chmodSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'nod
 import type { Command, CommandResult } from '../../../agent/contract/mod.ts'
 import { toGrants } from '../../../agent/host/grants.ts'
 import { LocalHostWriter } from '../../../agent/host/writer.ts'
-import { accept } from '../../../plugins/permission-drift/baseline/command-accept.ts'
-import { show } from '../../../plugins/permission-drift/baseline/command-show.ts'
+import { accept } from '../../../plugins/permission-drift/commands/accept.ts'
+import { show } from '../../../plugins/permission-drift/commands/show.ts'
 import { type Config, config as schema } from '../../../plugins/permission-drift/config.ts'
 import { asOrdinaryUser } from '../../kit/ordinary-user.ts'
 import { type ConfigInput, hostFixture, tellAll } from './fixture.ts'
@@ -17,7 +17,7 @@ function run(
   host: ReturnType<typeof hostFixture>,
   command: Command<Config>,
   positionals: string[] = [],
-  values: Record<string, string> = {},
+  values: Record<string, string | boolean> = {},
 ): Promise<CommandResult> {
   const parsed = schema.parse(config)
   const args = { values, positionals }
@@ -52,7 +52,7 @@ async function prepared() {
   return host
 }
 
-describe('reeve permission-drift accept', () => {
+describe('reeve baseline accept', () => {
   test('accept makes the present state the baseline, and the next check takes it', async () => {
     using host = await prepared()
     chmodSync(`${host.root}/srv/a`, 0o640)
@@ -60,11 +60,11 @@ describe('reeve permission-drift accept', () => {
     expect(tellAll(await host.check(config))).toEqual(['changed /srv/a', 'new /srv/b'])
     const result = await run(host, accept, [], { reason: 'release 7' })
     expect(result.exitCode).toBe(0)
-    expect(result.text).toContain('/srv: 3 entries are the new baseline, generation 2')
+    expect(result.text).toContain('/srv: generation 2, 3 entries: 1 new, 0 removed, 1 changed')
     expect(tellAll(await host.check(config))).toEqual([])
-    expect(readFileSync(baselineOf(host, 'srv'), 'utf8')).toContain('"reason":"release 7"')
+    expect(readFileSync(baselineOf(host, 'srv'), 'latin1')).toContain('"reason":"release 7"')
     expect(host.memory()).toMatchObject({
-      baselines: { '/srv': { generation: 2 }, '/etc': { generation: 2 } },
+      baselines: { '/srv': { generation: 2 }, '/etc': { generation: 1 } },
     })
   })
 
@@ -75,13 +75,14 @@ describe('reeve permission-drift accept', () => {
     await run(host, accept, ['/srv'])
     expect(tellAll(await host.check(config))).toEqual(['changed /etc/group'])
     expect(run(host, accept, ['/usr'])).rejects.toThrow(
-      'Cannot use "/usr": it is no tree of the job, which has /srv, /etc',
+      'Cannot use "/usr": it lies in no tree of the job, which has /srv, /etc',
     )
   })
 
   test('accept does not let the baseline that it replaced come back', async () => {
     using host = await prepared()
     const old = readFileSync(baselineOf(host, 'srv'))
+    host.make('/srv/more')
     await run(host, accept, ['/srv'])
     await host.check(config)
     writeFileSync(baselineOf(host, 'srv'), old)
@@ -93,15 +94,18 @@ describe('reeve permission-drift accept', () => {
     rmSync(baselineOf(host, 'srv'))
     writeFileSync(baselineOf(host, 'etc'), 'nonsense')
     expect(tellAll(await host.check(config))).toEqual(['baseline-missing /srv', 'baseline-tampered /etc'])
-    const { text } = await run(host, accept)
-    expect(text).toContain('/srv: 2 entries are the new baseline, generation 2')
-    expect(text).toContain('/etc: 3 entries are the new baseline, generation 2')
+    expect(run(host, accept)).rejects.toThrow('make a new one with --anew')
+    const { text } = await run(host, accept, [], { anew: true })
+    expect(text).toContain('/srv: generation 2, 2 entries')
+    expect(text).toContain('/etc: generation 2, 3 entries')
     expect(tellAll(await host.check(config))).toEqual([])
   })
 
   test('accept can be done twice before the next check', async () => {
     using host = await prepared()
+    host.make('/srv/b')
     await run(host, accept, ['/srv'])
+    host.make('/srv/c')
     const { text } = await run(host, accept, ['/srv'])
     expect(text).toContain('generation 3')
     expect(tellAll(await host.check(config))).toEqual([])
@@ -110,6 +114,7 @@ describe('reeve permission-drift accept', () => {
   test('accept says what it could not look at, and ends with 4', async () => {
     using host = await prepared()
     host.make('/srv/closed/x')
+    host.make('/srv/open')
     chmodSync(`${host.root}/srv/closed`, 0)
     chmodSync(host.root, 0o755)
     chmodSync(`${host.root}/state`, 0o777)
@@ -126,12 +131,12 @@ describe('reeve permission-drift accept', () => {
     rmSync(`${host.root}/srv`, { recursive: true })
     const result = await run(host, accept, ['/srv'])
     expect(result).toMatchObject({ exitCode: 4 })
-    expect(result.text).toContain('/srv: there is nothing to be seen; the baseline is as it was')
+    expect(result.text).toContain('/srv: nothing to accept; the baseline is as it was')
     expect(readFileSync(baselineOf(host, 'srv'))).toEqual(before)
   })
 })
 
-describe('reeve permission-drift show', () => {
+describe('reeve baseline show', () => {
   test('show tells of each baseline, and of none', async () => {
     using host = hostFixture()
     host.make('/srv/a', 0o600)
@@ -140,8 +145,8 @@ describe('reeve permission-drift show', () => {
     const result = await run(host, show)
     expect(result.exitCode).toBe(0)
     expect(result.text).toBe(
-      '/srv: 2 entries, generation 1, of 2027-01-02T03:04:05.678Z\n' +
-        '/etc: 3 entries, generation 1, of 2027-01-02T03:04:05.678Z',
+      '/srv: 2 entries, generation 1, of 2027-01-02T03:04:05.678Z by reeve; holds mode, owner, group\n' +
+        '/etc: 3 entries, generation 1, of 2027-01-02T03:04:05.678Z by reeve; holds mode, owner, group',
     )
     expect(result.json).toMatchObject([
       { tree: '/srv', state: 'good', generation: 1, entries: 2 },
@@ -153,18 +158,18 @@ describe('reeve permission-drift show', () => {
     using host = await prepared()
     chmodSync(`${host.root}/srv/a`, 0o777)
     const { text } = await run(host, show, ['/srv/a'])
-    expect(text).toMatch(/^\/srv: 2 entries.*\n {2}0600 \S+:\S+ file 0 \/srv\/a$/)
+    expect(text).toMatch(/^\/srv: 2 entries.*\n {2}0600 \S+:\S+ file \/srv\/a {2}size=0$/)
   })
 
   test('show tells of a baseline that is gone or was tampered with, and ends with 3', async () => {
     using host = await prepared()
     rmSync(baselineOf(host, 'srv'))
     const file = baselineOf(host, 'etc')
-    writeFileSync(file, readFileSync(file, 'utf8').replace('f0644', 'f0666'))
+    writeFileSync(file, readFileSync(file, 'latin1').replace('"by":"reeve"', '"by":"peeve"'), 'latin1')
     const result = await run(host, show)
     expect(result.exitCode).toBe(3)
     expect(result.text).toBe(
-      '/srv: its baseline is missing\n/etc: its baseline cannot be trusted: its contents were changed',
+      '/srv: its baseline cannot be trusted: it is missing\n/etc: its baseline cannot be trusted: its contents were changed',
     )
   })
 })

@@ -39,11 +39,13 @@ describe('config', () => {
     })
     expect(parsed).toEqual({
       maxFindings: 500,
+      pace: { priority: 'idle', maxMemoryPressure: 20, maxIoPressure: 60, maxPause: 120_000 },
       rules: [{ path: '/a', owner: ['0'], mode: { kind: 'exact', bits: 0o640, mayWiden: false } }],
       trees: [
         {
           path: '/usr',
           attributes: ['mode', 'owner', 'group'],
+          rehash: 604_800_000,
           exclude: [],
           oneFileSystem: true,
           repair: false,
@@ -57,7 +59,7 @@ describe('config', () => {
 describe('permissions()', () => {
   const of = (value: Parameters<typeof config.parse>[0]) => permissions(config.parse(value))
 
-  test('permissions() lists only where patterns and trees begin, and reads nothing', () => {
+  test('permissions() lists only where patterns and trees begin, and reads only trees whose content is compared', () => {
     const { check } = of({
       rules: [
         { path: '/etc/shadow' },
@@ -65,9 +67,13 @@ describe('permissions()', () => {
         { path: '/srv/{a,b/*}' },
         { path: '/home/x/*' },
       ],
-      trees: [{ path: '/usr' }],
+      trees: [{ path: '/usr' }, { path: '/opt', attributes: ['content'] }],
     })
-    expect(check).toEqual({ list: ['/home', '/srv/b', '/usr'], capabilities: ['CAP_DAC_READ_SEARCH'] })
+    expect(check).toEqual({
+      list: ['/home', '/opt', '/srv/b', '/usr'],
+      read: ['/proc/pressure', '/opt'],
+      capabilities: ['CAP_DAC_READ_SEARCH'],
+    })
   })
 
   test('permissions() changes attributes of what rules speak of and of trees that are repaired, and writes nothing', () => {
@@ -77,7 +83,7 @@ describe('permissions()', () => {
     })
     expect(apply.attributes).toEqual(['/etc/shadow', '/home', '/opt'])
     expect(apply.write).toBeUndefined()
-    expect(apply.read).toBeUndefined()
+    expect(apply.read).toEqual(['/proc/pressure'])
     expect(apply.capabilities).toEqual(['CAP_DAC_READ_SEARCH', 'CAP_FOWNER', 'CAP_CHOWN', 'CAP_FSETID'])
   })
 })

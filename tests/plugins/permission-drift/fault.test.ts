@@ -45,7 +45,7 @@ test('check() fails on a full disk, and leaves no half baseline', () => {
   expect(checkAfter('trap "" XFSZ; ulimit -f 8', host.root).failed).toContain('Cannot write')
   expect(readdirSync(`${host.root}/state`)).toEqual([])
   expect(checkAfter('', host.root)).toMatchObject({ findings: [], coverage: { examined: 201 } })
-  expect(readdirSync(`${host.root}/state`)).toHaveLength(1)
+  expect(readdirSync(`${host.root}/state`)).toHaveLength(2)
 })
 
 const canMount = isRoot && Bun.spawnSync(['unshare', '-m', 'true']).exitCode === 0

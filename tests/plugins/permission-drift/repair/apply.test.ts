@@ -250,8 +250,8 @@ describe('apply() by a baseline', () => {
     const { findings } = await host.check(config)
     expect(findings.map(({ subject, fixable }) => [subject, fixable])).toEqual([
       ['/srv/narrower', false],
-      ['/srv/new', undefined],
       ['/srv/wider', true],
+      ['/srv/new', undefined],
     ])
     await host.apply(config, findings)
     expect(['/srv/wider', '/srv/narrower', '/srv/new'].map((path) => look(host, path))).toEqual([

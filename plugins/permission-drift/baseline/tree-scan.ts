@@ -1,22 +1,21 @@
 import {
   type CheckContext,
   describeError,
-  type Entry,
-  type FileStat,
   globMatcher,
   isWithin,
+  type ScanBatch,
+  type SkipReason,
 } from '../../../agent/contract/mod.ts'
 import type { Config, TreeConfig } from '../config.ts'
 
 /** One look at all of a tree: every entry in order, and what was left out or could not be looked at. */
-export class TreeWalk {
+export class TreeScan {
   examined = 0
-  /** Excluded by the config, or on another file system. */
-  skipped = 0
+  readonly skipped = new Map<SkipReason, number>()
   readonly blind = new Map<string, string>()
   /** There is no such directory: with a baseline that is a finding, without one nothing can be said. */
   isMissing = false
-  private readonly mounts = new Set<string>()
+  private readonly unentered = new Set<string>()
   private readonly isExcluded: (path: string) => boolean
 
   constructor(
@@ -28,51 +27,47 @@ export class TreeWalk {
     this.isExcluded = (path) => path === context.stateDir || matches(path)
   }
 
-  async visit(act: (entry: Entry) => void, onBatch: (examined: number) => void): Promise<void> {
-    const { path, oneFileSystem } = this.tree
-    const top = this.lookAtTop()
-    if (!top) return
-    const batches = this.context.host.walk(path, {
+  async *batches(): AsyncGenerator<ScanBatch> {
+    const { path, oneFileSystem, exclude } = this.tree
+    if (!this.canBegin()) return
+    const batches = this.context.host.scan(path, {
       oneFileSystem,
       signal: this.context.signal,
+      leaveOut: [this.context.stateDir],
+      ...(exclude.length > 0 && { exclude: this.isExcluded }),
       onBlind: (blindPath, reason) => this.blind.set(blindPath, reason),
-      exclude: (candidate) => {
-        const excluded = this.isExcluded(candidate)
-        if (excluded) this.skipped++
-        return excluded
+      onSkip: (skippedPath, reason) => {
+        this.skipped.set(reason, (this.skipped.get(reason) ?? 0) + 1)
+        if (reason !== 'excluded') this.unentered.add(skippedPath)
       },
     })
     for await (const batch of batches) {
-      for (const entry of batch) {
-        act(entry)
-        if (oneFileSystem && entry.type === 'directory' && entry.dev !== top.dev) {
-          this.mounts.add(entry.path)
-          this.skipped++
-        }
-      }
-      this.examined += batch.length
-      onBatch(this.examined)
+      this.examined += batch.entries
+      yield batch
     }
   }
 
-  /** The directory itself; undefined when there is nothing to walk. */
-  private lookAtTop(): FileStat | undefined {
+  get skippedEntries(): number {
+    return [...this.skipped.values()].reduce((sum, count) => sum + count, 0)
+  }
+
+  private canBegin(): boolean {
     const { path } = this.tree
     try {
       const top = this.context.host.stat(path)
       if (!top) this.isMissing = true
-      if (top?.type !== 'symlink') return top
+      if (top?.type !== 'symlink') return top !== undefined
       this.blind.set(path, 'it is a symbolic link: name the directory it leads to')
     } catch (error) {
       this.blind.set(path, describeError(error))
     }
-    return undefined
+    return false
   }
 
-  /** Whether a path of this tree lies where this walk did not look: blind, excluded, or behind a mount. */
+  /** Whether a path of this tree lies where this scan did not look: blind, excluded, or behind a mount. */
   isUnseen(path: string): boolean {
     for (let part = path; isWithin(this.tree.path, part); part = parentOf(part)) {
-      if (this.blind.has(part) || this.isExcluded(part) || (part !== path && this.mounts.has(part)))
+      if (this.blind.has(part) || this.isExcluded(part) || (part !== path && this.unentered.has(part)))
         return true
       if (part === '/') return false
     }
