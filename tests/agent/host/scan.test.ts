@@ -70,8 +70,14 @@ describe('scan()', () => {
       '/\udcff',
     ])
     for (const state of states) {
-      const exact = host.exactStat(state.path)
-      expect(state).toMatchObject({ ...exact, mtimeMs: state.mtimeMs, ctimeMs: state.ctimeMs, flags: [] })
+      const {
+        birthtimeNs: _,
+        storedBytes: __,
+        mtimeMs: ___,
+        ctimeMs: ____,
+        ...exact
+      } = exactOrThrow(state.path)
+      expect(state).toMatchObject({ ...exact, flags: [] })
     }
   })
 
@@ -93,10 +99,7 @@ describe('scan()', () => {
 
   test('scan() gives as many batches as it takes for a large directory', async () => {
     using work = temporaryDirectory()
-    const names = Array.from(
-      { length: 10_000 },
-      (_, index) => `${work.path}/${String(index).padStart(5, '0')}`,
-    )
+    const names = Array.from({ length: 5000 }, (_, index) => `${work.path}/${String(index).padStart(5, '0')}`)
     writeFileSync(`${work.path}/00000`, '')
     for (const name of names.slice(1)) linkSync(`${work.path}/00000`, name)
     const { paths } = await scan(work.path)
@@ -133,8 +136,10 @@ describe('scan()', () => {
 
   test('scan() takes for never there what vanishes on its way', async () => {
     using work = temporaryDirectory()
-    for (let index = 0; index < 9000; index++)
-      writeFileSync(`${work.path}/${String(index).padStart(5, '0')}`, '')
+    writeFileSync(`${work.path}/00000`, '')
+    for (let index = 1; index < 5000; index++) {
+      linkSync(`${work.path}/00000`, `${work.path}/${String(index).padStart(5, '0')}`)
+    }
     mkdirSync(`${work.path}/z/below`, { recursive: true })
     let seen = 0
     for await (const batch of host.scan(work.path, {
@@ -142,12 +147,12 @@ describe('scan()', () => {
       onSkip: expect.unreachable,
     })) {
       if (seen === 0) {
-        rmSync(`${work.path}/08000`)
+        rmSync(`${work.path}/04900`)
         rmSync(`${work.path}/z`, { recursive: true })
       }
       seen += batch.entries
     }
-    expect(seen).toBe(9000)
+    expect(seen).toBe(5000)
   })
 
   test('scan() ends when it is told to', async () => {
@@ -170,6 +175,12 @@ function makeDeep(path: string, name: string, depth: number): void {
   writeFileSync(`/proc/self/fd/${descriptor}/end`, 'x\n')
   utimesSync(`/proc/self/fd/${descriptor}/end`, 7, 7)
   closeSync(descriptor)
+}
+
+function exactOrThrow(path: string) {
+  const exact = host.exactStat(path)
+  if (!exact) throw new Error(`there is no ${path}`)
+  return exact
 }
 
 function stateOrThrow(state: EntryState | undefined): EntryState {
