@@ -172,7 +172,8 @@ export function manifestLine(entry: ArchiveEntry, sha256: string | undefined): s
     mtimeNs: String(mtimeNs),
     ...(linkName === '' ? {} : { linkName }),
     ...(isDevice ? { device: [entry.deviceMajor, entry.deviceMinor] } : {}),
-    ...(type === 'file' ? { size, sha256 } : {}),
+    // A file may have holes of a terabyte: they are not hashed, but where they are.
+    ...(type === 'file' ? { size, [entry.ranges ? 'sparseSha256' : 'sha256']: sha256 } : {}),
     ...(entry.attributes ? { attributes: attributesOf(entry.attributes) } : {}),
     ...(entry.listing ? { listing: listingDigest(entry.listing) } : {}),
   }

@@ -14,10 +14,10 @@ import {
   removedName,
 } from './manifest.ts'
 import { type ArchiveHandler, ArchiveParser } from './parser.ts'
+import { encodeMap } from './sparse.ts'
 
 /** A part holds full lines, the longest of them two names of 4096 bytes, and at last the list of problems. */
 const MANIFEST_LARGEST_BYTES = 4 * MANIFEST_PART_BYTES
-const ZEROS = new Uint8Array(1_048_576)
 
 /** What is told of a whole archive. */
 export interface BackupHandler extends ArchiveHandler {
@@ -77,6 +77,7 @@ export class ArchiveReader {
       return
     }
     this.hash = entry.type === 'file' ? createHash('sha256') : undefined
+    if (entry.ranges) this.hash?.update(encodeMap(entry.ranges, entry.size))
     this.handler?.entry?.(entry)
   }
 
@@ -91,7 +92,6 @@ export class ArchiveReader {
 
   private onHole(bytes: number): void {
     if (this.manifest) throw new Error('the manifest has a hole')
-    for (let left = bytes; left > 0; left -= ZEROS.length) this.hash?.update(ZEROS.subarray(0, left))
     this.handler?.hole?.(bytes)
   }
 

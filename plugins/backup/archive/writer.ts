@@ -153,7 +153,6 @@ class Removals {
 }
 
 const ZEROS = new Uint8Array(TAR_BLOCK_BYTES)
-const HOLE = new Uint8Array(1_048_576)
 
 function padding(size: number): Uint8Array {
   return ZEROS.subarray(0, paddingOf(size))
@@ -180,13 +179,14 @@ class Content {
     this.ranges = entry.ranges ?? [{ offset: 0, bytes: entry.size }]
     this.stored = this.ranges.reduce((sum, { bytes }) => sum + bytes, 0)
     this.left = this.stored
+    if (entry.ranges) this.hash.update(encodeMap(entry.ranges, entry.size))
   }
 
   /** Fills the beginning of `room`, and returns how much of it. */
   fill(room: Uint8Array): number {
     const range = this.ranges[this.next]
     if (!range) throw new Error('there is no content left')
-    this.hashHole(range.offset)
+    this.position = Math.max(this.position, range.offset)
     const wanted = room.subarray(0, range.offset + range.bytes - this.position)
     const count = this.isBroken ? 0 : this.read(wanted)
     const filled = count > 0 ? count : wanted.fill(0).length
@@ -195,15 +195,6 @@ class Content {
     this.position += filled
     if (this.position === range.offset + range.bytes) this.next++
     return filled
-  }
-
-  /** What is not stored counts as the zeros that it reads as. */
-  private hashHole(end: number): void {
-    while (this.position < end) {
-      const zeros = HOLE.subarray(0, end - this.position)
-      this.hash.update(zeros)
-      this.position += zeros.length
-    }
   }
 
   private read(room: Uint8Array): number {
@@ -217,9 +208,8 @@ class Content {
     }
   }
 
-  /** SHA-256 of what was archived. */
+  /** SHA-256 of what was archived; of a sparse file its map counts, too. */
   finish(): string {
-    this.hashHole(this.entry.size)
     if (!this.isBroken) {
       const now = this.source.exactStat()
       if (now.size !== this.entry.size || now.mtimeNs !== this.entry.mtimeNs) {

@@ -177,7 +177,7 @@ class OldEntries {
 function isSame(old: IndexEntry, found: Entry, { entry, source }: Member): boolean {
   if (old.size !== found.size || old.mtimeMs !== found.mtimeMs) return false
   if (entry.type === 'symlink') return digestOf(manifestLine(entry, undefined)) === old.digest
-  if (entry.type !== 'file' || !source || source.stat.nlink > 1) return false
+  if (entry.type !== 'file' || !source || source.stat.nlink > 1 || entry.ranges) return false
   const sha256 = hashFile(source)
   const after = source.exactStat()
   if (after.size !== entry.size || after.mtimeNs !== entry.mtimeNs) return false
