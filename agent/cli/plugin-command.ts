@@ -4,6 +4,7 @@ import { isAbsolute, join, resolve } from 'node:path'
 import { z } from 'zod'
 import type { Command, CommandArgs, CommandResult, PluginSpec } from '../contract/plugin.ts'
 import type { Job } from '../engine/job.ts'
+import { takeLock } from '../host/lock.ts'
 import { describeError, UserError } from '../lib/errors.ts'
 import { nearest } from '../lib/nearest.ts'
 import { Redactor } from '../lib/redact.ts'
@@ -81,6 +82,14 @@ async function runVerb(
   const redactor = new Redactor()
   const secrets = resolveAll(permissions, redactor)
   const place = stateFor(host, job)
+  const lock = command.exclusive && job ? place.lock?.(job.name) : undefined
+  if (command.exclusive && job && !lock) {
+    place.close()
+    printError(
+      `reeve: Cannot run "${plugin.name} ${verb}": the job "${job.name}" is running; try again when it is through`,
+    )
+    return EXIT.locked
+  }
   const end = await runPhase({
     jail: {
       sandbox: job?.sandbox ?? 'auto',
@@ -115,6 +124,7 @@ async function runVerb(
     onLog: ({ level, message }) => level === 'warn' && printError(redactor.text(message)),
   })
   progressLine(null)
+  lock?.release()
   place.close()
   if (end.status !== 'done') {
     printError(`reeve: Cannot run "${plugin.name} ${verb}": ${redactor.text(end.reason)}`)
@@ -200,9 +210,10 @@ function stateFor(host: HostView | undefined, job: Job | undefined) {
     store?.close()
     const state = openStateDirectory(host.stateDir)
     const close = () => giveStateBack(host.stateDir)
-    return { stateDir: state.forJob(job.name), memory, hostKey: state.hostKey, close }
+    const lock = (name: string) => takeLock(state.lockFile(`job-${name}`))
+    return { stateDir: state.forJob(job.name), memory, hostKey: state.hostKey, close, lock }
   }
   const stateDir = mkdtempSync(join(tmpdir(), 'reeve-'))
   const close = () => rmSync(stateDir, { recursive: true, force: true })
-  return { stateDir, memory: undefined, hostKey: Buffer.alloc(32), close }
+  return { stateDir, memory: undefined, hostKey: Buffer.alloc(32), close, lock: undefined }
 }

@@ -10,6 +10,9 @@ import { judgeUndeclared } from './judge/undeclared.ts'
 import { judgeExposures, judgeLoaded, usersOf } from './judge/use.ts'
 import { emptyLedger, type Ledger, parseLedger, recordSightings } from './ledger.ts'
 import { isFileDeclaration } from './places.ts'
+import { journalsOf } from './rotation/command.ts'
+import { judgeRotation } from './rotation/judge.ts'
+import { rotatablesOf } from './rotation/rotatable.ts'
 import { rules } from './rules.ts'
 import { timingOf } from './timing.ts'
 import { lookAtUse } from './use/look.ts'
@@ -46,6 +49,7 @@ export async function check(ctx: CheckContext<Config>): Promise<Report> {
       readableBy: credential.file && readersOf(ctx.host, credential.file),
     }
   })
+  const journals = journalsOf(ctx)
   const unknown = found.credentials.filter(({ algorithm }) => algorithm === 'unknown')
   return {
     findings: [
@@ -55,6 +59,9 @@ export async function check(ctx: CheckContext<Config>): Promise<Report> {
       ...judgeModes(found.credentials),
       ...judgeReuse(found.credentials),
       ...entries.flatMap(({ credential, sighting, users }) => judgeLoaded(credential, sighting, users)),
+      ...rotatablesOf(ctx.config).flatMap((rotatable) =>
+        judgeRotation(rotatable, journals.load(rotatable.name), entries, nowMs),
+      ),
       ...judgeTokenOverlap(entries, nowMs),
       ...judgeExposures(use.exposures),
       ...judgeUndeclared(use.references, declaredPaths(ctx.config, found.credentials)),

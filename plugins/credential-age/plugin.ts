@@ -2,6 +2,9 @@ import { definePlugin } from '../../agent/contract/mod.ts'
 import { check } from './check.ts'
 import { configSchema } from './config.ts'
 import { checkPermissions } from './places.ts'
+import { applyRotations, rotateCommand } from './rotation/command.ts'
+import { rotationPermissions } from './rotation/permissions.ts'
+import { problemOf, rotatablesOf } from './rotation/rotatable.ts'
 import { rules } from './rules.ts'
 
 export default definePlugin({
@@ -10,6 +13,14 @@ export default definePlugin({
   defaults: { schedule: '30 6 * * *', timeout: '10m' },
   rules,
   config: configSchema,
-  permissions: (config) => ({ check: checkPermissions(config) }),
+  permissions: (config) => {
+    const rotatables = rotatablesOf(config).filter((one) => problemOf(one) === undefined)
+    return {
+      check: checkPermissions(config),
+      ...(rotatables.length > 0 ? { apply: rotationPermissions(rotatables) } : {}),
+    }
+  },
   check,
+  apply: applyRotations,
+  commands: { rotate: rotateCommand },
 })

@@ -4,6 +4,8 @@ const argv = z
   .tuple([absolutePath], z.string().max(4096))
   .describe('Program with its arguments, run without a shell')
 
+const variable = z.string().regex(/^[A-Za-z_][A-Za-z0-9_]*$/, 'wanted the name of a variable')
+
 /** How a credential is rotated; for kinds of which reeve can write a new one. */
 export const rotation = z
   .strictObject({
@@ -36,12 +38,8 @@ export const rotation = z
       .array(
         z.strictObject({
           path: absolutePath.describe('Env-file or file of a client, which must exist'),
-          key: z
-            .string()
-            .min(1)
-            .max(200)
-            .optional()
-            .describe('Variable to set; none: the value is the whole file'),
+          key: variable.optional().describe('Variable to set; none: the value is the whole file'),
+          reload: z.array(argv).max(10).default([]).describe('What makes this client read it'),
         }),
       )
       .max(20)
@@ -51,7 +49,9 @@ export const rotation = z
       .array(argv)
       .max(10)
       .default([])
-      .describe('What makes the service, and its clients, read the new value'),
+      .describe(
+        'What makes the service read the new value: after it was added, and after the old one was removed',
+      ),
     verify: argv
       .optional()
       .describe(
@@ -62,7 +62,33 @@ export const rotation = z
       .min(1)
       .default([1])
       .describe('Exit codes of `verify` that say "refused"; any other is no answer. Default 1'),
+    probe: z
+      .strictObject({
+        host: z.string().min(1).max(253).describe('Name or address'),
+        port: z.number().int().min(1).max(65_535).describe('TCP port'),
+        serverName: z.string().min(1).max(253).optional().describe('Name to ask for (SNI)'),
+        startTls: z.enum(['smtp', 'imap', 'postgres']).optional().describe('Begin in clear'),
+      })
+      .optional()
+      .describe('For a certificate: the port that must serve the new one'),
+    net: z
+      .array(z.string().regex(/^(unix:\/.+|.+:\d{1,5})$/, 'wanted "host:port" or "unix:/path"'))
+      .max(20)
+      .default([])
+      .describe(
+        'Where these programs may connect to, "host:port" or "unix:/path". Default: nowhere, but systemctl reaches systemd',
+      ),
+    write: z
+      .array(absolutePath)
+      .max(20)
+      .default([])
+      .describe('Further directories in which these programs write, such as /etc/letsencrypt'),
+    rotateBefore: duration
+      .prefault('7d')
+      .describe('With `automatic`: how long before it is due or expires. Default 7d'),
     overlap: duration.prefault('24h').describe('How long old and new are both kept. Default 24h'),
     timeout: duration.prefault('60s').describe('For each program. Default 60s'),
   })
   .describe('How it is rotated')
+
+export type Rotation = z.output<typeof rotation>
