@@ -9,6 +9,7 @@ const plugins: Record<string, Load> = {
   'log-rotation': () => import('./log-rotation/plugin.ts'),
   'credential-age': () => import('./credential-age/plugin.ts'),
   backup: () => import('./backup/plugin.ts'),
+  attestation: () => import('./attestation/plugin.ts'),
   command: () => import('./command/plugin.ts'),
 }
 

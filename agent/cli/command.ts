@@ -34,7 +34,11 @@ export interface CliCommand {
   run(invocation: Invocation): Promise<number>
 }
 
-export type Catalog = Record<string, { summary: string; load: () => Promise<CliCommand> }>
+/** `load` gets the words after the command's own, for one whose verbs are a plugin's. */
+export type Catalog = Record<
+  string,
+  { summary: string; load: (rest?: string[], plugins?: PluginSource) => Promise<CliCommand> }
+>
 
 /** Exit codes of every command. */
 export const EXIT = {

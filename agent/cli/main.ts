@@ -24,13 +24,13 @@ async function dispatch(args: string[], plugins: PluginSource): Promise<number> 
   const { name, rest } = splitCommand(args)
   if (name === undefined || name === 'help') {
     const topic = rest.find((word) => !word.startsWith('-'))
-    if (topic && commands[topic]) return showHelp(await commands[topic].load())
+    if (topic && commands[topic]) return showHelp(await commands[topic].load(rest.slice(1), plugins))
     await showOverview(plugins)
     return name === undefined && rest.length > 0 && !rest.some(isHelp) ? EXIT.usage : EXIT.clean
   }
   if (name === '--version') return (await import('./version.ts')).version.run({} as never)
   const known = commands[name]
-  const command = known ? await known.load() : await pluginCommand(name, rest, plugins)
+  const command = known ? await known.load(rest, plugins) : await pluginCommand(name, rest, plugins)
   if (rest.some(isHelp)) return showHelp(command)
   const { values, positionals } = await parse(command, rest)
   return command.run({

@@ -163,6 +163,9 @@ async function findJob(
   }
   const [only, ...others] = candidates
   if (only && others.length === 0) return { host, job: only }
+  const args = absolutePaths(command, invocation)
+  const meant = candidates.filter((job) => command.concerns?.(plugin.config.parse(job.config), args))
+  if (meant[0] && meant.length === 1) return { host, job: meant[0] }
   if (command.job === 'optional') return { host }
   if (!only) throw new UserError(`No job of the plugin "${plugin.name}" is configured`)
   throw new UserError(`Which job? Give --job with one of ${candidates.map((job) => job.name).join(', ')}`)

@@ -41,6 +41,14 @@ export const commands: Catalog = {
     summary: 'Inventory: credentials, backups, logs',
     load: async () => (await import('./facts.ts')).facts,
   },
+  credentials: {
+    summary: 'Tokens, keys and certificates by what is due; rotate, discover, compromised',
+    load: async (rest, plugins) => (await import('./credentials.ts')).credentials(rest, plugins),
+  },
+  attest: {
+    summary: 'Say, with a note and evidence, that something was done which no machine can see',
+    load: async (_rest, plugins) => (await import('./attest.ts')).attest(plugins),
+  },
   alerts: {
     summary: 'Alerts on their way; test and replay',
     load: async () => (await import('./alerts.ts')).alerts,

@@ -86,6 +86,8 @@ export interface Command<C> {
   options: Record<string, { type: 'string' | 'boolean'; short?: string; multiple?: boolean; means: string }>
   /** `optional`: works without a configured job (a bare machine). */
   job: 'required' | 'optional'
+  /** Where several jobs are configured: whether this one is meant. Pure. */
+  concerns?(config: C, args: CommandArgs): boolean
   /** Must not run beside a run of its job, nor beside itself: it waits for nobody, it refuses. */
   exclusive?: boolean
   /** Pure. Relative paths in args are already absolute for options and positionals listed in `paths`; URLs stay. */

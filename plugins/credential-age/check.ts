@@ -2,6 +2,8 @@ import type { Blind, CheckContext, Finding, HostReader, Report } from '../../age
 import type { Config } from './config.ts'
 import type { Credential, CredentialFile } from './credential.ts'
 import { findCredentials } from './find.ts'
+import { type Incident, Incidents } from './incident/incident.ts'
+import { type Evidence, judgeIncident } from './incident/runbook.ts'
 import { type Entry, toFact, toMetrics } from './inventory.ts'
 import { judgeCredential } from './judge/credential.ts'
 import { judgeModes, judgeReuse } from './judge/places.ts'
@@ -50,6 +52,7 @@ export async function check(ctx: CheckContext<Config>): Promise<Report> {
     }
   })
   const journals = journalsOf(ctx)
+  const incidents = new Incidents(ctx.state, ctx.stateDir, ctx.fingerprint).all()
   const unknown = found.credentials.filter(({ algorithm }) => algorithm === 'unknown')
   return {
     findings: [
@@ -62,6 +65,7 @@ export async function check(ctx: CheckContext<Config>): Promise<Report> {
       ...rotatablesOf(ctx.config).flatMap((rotatable) =>
         judgeRotation(rotatable, journals.load(rotatable.name), entries, nowMs),
       ),
+      ...incidents.flatMap((incident) => judgeIncident(incident, evidenceOf(incident, entries))),
       ...judgeTokenOverlap(entries, nowMs),
       ...judgeExposures(use.exposures),
       ...judgeUndeclared(use.references, declaredPaths(ctx.config, found.credentials)),
@@ -113,6 +117,22 @@ function judgeClock(before: Ledger, credentials: Credential[], nowMs: number): F
         'Look at it with: timedatectl status; set it right, or put the time of that file right: touch FILE',
     },
   ]
+}
+
+/** What this look says of a compromised credential. */
+function evidenceOf({ subject, fingerprint, openedAtMs }: Incident, entries: Entry[]): Evidence {
+  const own = entries.find(({ credential }) => credential.subject === subject)
+  const starts = own?.users.map(({ newestStartMs }) => newestStartMs ?? 0) ?? []
+  return {
+    placesWithOld: entries.flatMap(({ credential }) =>
+      credential.fingerprint === fingerprint ? [credential.subject] : [],
+    ),
+    now: own?.credential.fingerprint,
+    restarted:
+      starts.length === 0
+        ? undefined
+        : starts.every((startMs) => startMs > Math.max(openedAtMs, own?.timing.setAtMs ?? 0)),
+  }
 }
 
 function declaredPaths(config: Config, credentials: Credential[]): Set<string> {

@@ -1,6 +1,8 @@
 import { definePlugin } from '../../agent/contract/mod.ts'
 import { check } from './check.ts'
 import { configSchema } from './config.ts'
+import { discoverCommand } from './discover/discover.ts'
+import { compromisedCommand } from './incident/command.ts'
 import { checkPermissions } from './places.ts'
 import { applyRotations, rotateCommand } from './rotation/command.ts'
 import { rotationPermissions } from './rotation/permissions.ts'
@@ -22,5 +24,5 @@ export default definePlugin({
   },
   check,
   apply: applyRotations,
-  commands: { rotate: rotateCommand },
+  commands: { compromised: compromisedCommand, discover: discoverCommand, rotate: rotateCommand },
 })

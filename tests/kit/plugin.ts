@@ -106,3 +106,42 @@ export function pluginUnderTest<S extends z.ZodObject>(
     },
   }
 }
+
+/** A command of a plugin in this process, with exactly the permissions that it asks for. */
+export function commandOf<S extends z.ZodObject>(
+  spec: PluginSpec<S>,
+  verb: string,
+  config: z.input<S> | undefined,
+  run: PluginRun,
+) {
+  const command = spec.commands?.[verb]
+  if (!command) throw new Error(`plugin ${spec.name} has no command "${verb}"`)
+  const parsed = config === undefined ? undefined : spec.config.parse(config)
+  const root = run.root ?? '/'
+  mkdirSync(root === '/' ? run.stateDir : join(root, run.stateDir), { recursive: true })
+  return async (args: CommandArgs): Promise<CommandResult> => {
+    const permissions = command.permissions(parsed, args)
+    return await command.run({
+      config: parsed,
+      args,
+      job: spec.name,
+      now: run.now ?? new Date(),
+      signal: run.signal ?? new AbortController().signal,
+      log: { info: () => {}, warn: () => {} },
+      stateDir: run.stateDir,
+      memory: run.memory,
+      secret: () => '',
+      fingerprint: (value) =>
+        createHmac('sha256', 'a key for tests').update(value).digest('hex').slice(0, 32),
+      progress: () => {},
+      host: new LocalHostWriter(
+        root,
+        toGrants(permissions, run.stateDir, (path) => [path]),
+      ),
+      state: new LocalHostWriter(
+        root,
+        toGrants({}, run.stateDir, (path) => [path]),
+      ),
+    })
+  }
+}

@@ -25,6 +25,8 @@ export const rotateCommand: Command<Config> = {
   },
   job: 'required',
   exclusive: true,
+  concerns: (config, { positionals: [name] }) =>
+    rotatablesOf(config).some((one) => one.name === name || one.path === name),
   permissions: (config, { positionals, values }) => {
     const [name] = positionals
     if (!config || name === undefined) return {}
