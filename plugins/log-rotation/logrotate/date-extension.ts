@@ -7,6 +7,13 @@ export interface DateExtension {
   format: string
 }
 
+/** Nothing, or too much, comes of a format. */
+export class UselessFormat extends Error {
+  constructor(readonly format: string) {
+    super(`failed to apply date format '${format}'`)
+  }
+}
+
 /** Digits that a specifier is replaced by. */
 const DIGITS: Record<string, number> = {
   Y: 4,
@@ -51,9 +58,7 @@ export function dateExtension(dateFormat: string, at: Date): DateExtension {
       text += character
     }
   }
-  if (text === '' || Buffer.byteLength(text) > MAX_TEXT) {
-    throw new Error(`failed to apply date format '${format}'`)
-  }
+  if (text === '' || Buffer.byteLength(text) > MAX_TEXT) throw new UselessFormat(format)
   return { text, pattern, format }
 }
 

@@ -1,4 +1,4 @@
-import { lstatSync, readdirSync } from 'node:fs'
+import { lstatSync, readdirSync, type Stats } from 'node:fs'
 import { errnoOf } from '../../../agent/lib/errors.ts'
 import { compareBytes, nameOf, textOf } from './bytes.ts'
 import { describe } from './describe.ts'
@@ -14,7 +14,16 @@ export interface Look {
 
 export const plainLook: Look = {
   list: (directory) => readdirSync(nameOf(directory), { encoding: 'buffer' }).map(textOf),
-  exists: (path) => lstatSync(nameOf(path), { throwIfNoEntry: false }) !== undefined,
+  exists: (path) => entryOf(path) !== undefined,
+}
+
+/** Undefined where there is none, or no way to it. */
+export function entryOf(path: string): Stats | undefined {
+  try {
+    return lstatSync(nameOf(path), { throwIfNoEntry: false })
+  } catch {
+    return undefined
+  }
 }
 
 const MAGIC = /[*?[]/

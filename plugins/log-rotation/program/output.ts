@@ -63,8 +63,8 @@ export class Output {
     this.#keeper = keeper
   }
 
-  /** Does something whose messages are kept back there. */
-  keeping<T>(keeper: Told, act: () => T): T {
+  /** Does something whose messages are kept back there, or told at once. */
+  keeping<T>(keeper: Told | undefined, act: () => T): T {
     const before = this.#keeper
     this.#keeper = keeper
     try {

@@ -1,4 +1,4 @@
-import { closeSync, fstatSync, lstatSync, openSync, readdirSync, readFileSync, statSync } from 'node:fs'
+import { closeSync, fstatSync, openSync, readdirSync, readFileSync, statSync } from 'node:fs'
 import {
   type Configuration,
   disown,
@@ -11,7 +11,7 @@ import { accounts } from './accounts.ts'
 import { compareBytes, nameOf, textOf } from './bytes.ts'
 import { describe } from './describe.ts'
 import { nameMatcher } from './fnmatch.ts'
-import { globLogs } from './glob.ts'
+import { entryOf, globLogs } from './glob.ts'
 import { isPrivileged } from './identity.ts'
 import { isPrintable } from './locale.ts'
 import { verifyOldDirectory } from './old-directory.ts'
@@ -90,7 +90,7 @@ function readFile(path: string, shown: string, into: Configuration, reading: Rea
   const around: Surroundings = {
     ...accounts,
     glob: (pattern) => globLogs(pattern, accounts.home),
-    isDirectory: (log) => lstatSync(nameOf(log), { throwIfNoEntry: false })?.isDirectory() ?? false,
+    isDirectory: (log) => entryOf(log)?.isDirectory() ?? false,
     isPrintable,
     error: output.error,
     warning: output.warning,

@@ -1,4 +1,5 @@
 import { compressor } from '../../../agent/host/compressor.ts'
+import { UselessFormat } from '../logrotate/date-extension.ts'
 import type { LogSet, ScriptName } from '../logrotate/settings.ts'
 import { considerLog } from './consider-log.ts'
 import { describe } from './describe.ts'
@@ -208,14 +209,11 @@ class SetRotation {
     }
     if (finishes.some(({ isCompressing }) => isCompressing)) this.files.sync()
     for (const finish of finishes) {
-      this.output.keeping(finish.said, () => this.#attempt(finish.rotation, () => finish.conclude()))
-      if (!this.#mayGoOn(finish.rotation.path)) continue
-      this.#isDone.add(finish.rotation)
-      finish.rotation.onStep?.('done')
-    }
-    for (const { rotation, said, saidMeanwhile } of finishes) {
-      this.output.release(said)
-      this.output.release(saidMeanwhile)
+      const { rotation } = finish
+      this.output.release(finish.said)
+      // All before it is told, so that a script's own words come where they belong.
+      this.output.keeping(undefined, () => this.#attempt(rotation, () => finish.conclude()))
+      this.output.release(finish.saidMeanwhile)
       if (!rotation.dryRun && !this.#failed.has(rotation.path)) rotation.listener?.onFinished(rotation)
     }
     if (this.#finishing.length === 0) this.output.keepIn(undefined)
@@ -289,16 +287,19 @@ function prepare(rotation: LogRotation, state: State): boolean {
   const { path, set, now, output } = rotation
   output.debug(`rotating log ${path}, log->rotateCount is ${set.settings.rotate}`)
   state.set(path, now)
+  const tellFormat = (format: string) => {
+    const given = set.settings.dateFormat
+    if (given !== undefined) output.debug(`Converted '${given}' -> '${format}'`)
+  }
   try {
     rotation.names = { ...UNKNOWN, ...rotationNames(path, set.settings, now) }
   } catch (error) {
+    if (error instanceof UselessFormat) tellFormat(error.format)
     output.error(describe(error))
     return false
   }
   const { date } = rotation.names
-  if (set.settings.dateFormat !== undefined) {
-    output.debug(`Converted '${set.settings.dateFormat}' -> '${date.format}'`)
-  }
+  tellFormat(date.format)
   output.debug(`dateext suffix '${date.text}'`)
   output.debug(`glob pattern '${date.pattern}'`)
   return prepareLog(rotation)
