@@ -1,6 +1,7 @@
 import type { FileSource, HostDirectory } from '../../agent/contract/mod.ts'
-import { type ArchiveFormat, compress, type Digest, digestOfContent, digestOfFile } from './codec.ts'
-import { type Compression, type Generation, generationPath, leftoverPath, sameFile } from './generation.ts'
+import { compress, type Digest, digestOfContent, digestOfFile } from './codec.ts'
+import type { ArchiveFormat, Compression } from './format.ts'
+import { type Generation, generationPath, leftoverPath, sameFile } from './generation.ts'
 
 /** What is proven of a generation: all that was read is in the file that is left. */
 export interface Proof {
@@ -49,7 +50,7 @@ export async function compressGeneration(
       mtimeMs: stat.mtimeMs,
     })
     try {
-      const { read, written } = await compress(source, compression, sink.write, signal)
+      const { read, written } = await compress(directory, source, compression, sink.write, signal)
       await assertHolds(directory, sink.temporaryPath, compression, read, signal)
       if (!isQuiet(directory, generation, read.bytes)) throw new StillWrittenError(generation.path)
       sink.commit()
@@ -77,7 +78,7 @@ export async function hashGeneration(
   try {
     const file = digestOfFile(source, signal)
     if (generation.compression === 'none') return proofOf(generation.path, 'none', file, file)
-    const content = await digestOfContent(source, generation.compression, signal)
+    const content = await digestOfContent(directory, source, generation.compression, signal)
     return proofOf(generation.path, generation.compression, content, file)
   } finally {
     source.close()
@@ -100,7 +101,7 @@ async function resolveDuplicate(
   if (!directory.stat(path)) return undefined
   const archive = directory.open(path)
   try {
-    const archived = await digestOfContent(archive, compression, signal)
+    const archived = await digestOfContent(directory, archive, compression, signal)
     const same = digestOfFile(source, signal, archived.bytes)
     if (same.bytes !== archived.bytes || same.sha256 !== archived.sha256) {
       throw new Error(`Cannot compress to "${path}": it exists already, with other content`)
@@ -126,7 +127,7 @@ async function assertHolds(
 ): Promise<void> {
   const archive = directory.open(path)
   try {
-    const found = await digestOfContent(archive, compression, signal, expected.bytes)
+    const found = await digestOfContent(directory, archive, compression, signal, expected.bytes)
     if (found.bytes === expected.bytes && found.sha256 === expected.sha256) return
     throw new Error(`Cannot use "${path}": it holds ${found.bytes} bytes of other content than the log`)
   } finally {

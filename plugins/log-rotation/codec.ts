@@ -14,9 +14,12 @@ import {
   zstdCompressSync,
   zstdDecompressSync,
 } from 'node:zlib'
-import type { FileSource } from '../../agent/contract/mod.ts'
+import type { FileSource, HostReader, RunningProgram } from '../../agent/contract/mod.ts'
+import { type ArchiveFormat, PROGRAMS, type ProgramFormat } from './format.ts'
 
-export type ArchiveFormat = 'gzip' | 'zstd'
+function isByProgram(format: ArchiveFormat): format is ProgramFormat {
+  return Object.hasOwn(PROGRAMS, format)
+}
 
 const CHUNK_BYTES = 262_144
 /** What is no larger goes through the codec at once: a stream costs more than a small log. */
@@ -29,6 +32,7 @@ export interface Digest {
 
 /** Compresses all of a file a chunk at a time; memory does not grow with it. Returns what was read and written. */
 export async function compress(
+  host: Pick<HostReader, 'start'>,
   source: FileSource,
   format: ArchiveFormat,
   write: (chunk: Uint8Array) => void,
@@ -39,7 +43,9 @@ export async function compress(
     file.add(chunk)
     write(chunk)
   }
-  if (source.stat.size <= WHOLE_BYTES) {
+  if (isByProgram(format)) {
+    await runThrough(host.start(PROGRAMS[format][0], { signal }), source, content.add, output, signal)
+  } else if (source.stat.size <= WHOLE_BYTES) {
     const bytes = readWhole(source)
     content.add(bytes)
     output(format === 'gzip' ? gzipSync(bytes) : zstdCompressSync(bytes))
@@ -55,13 +61,20 @@ export async function compress(
  * is read at once; more than that is then an error. Throws when the archive is damaged.
  */
 export async function digestOfContent(
+  host: Pick<HostReader, 'start'>,
   archive: FileSource,
   format: ArchiveFormat,
   signal: AbortSignal,
   expectedBytes?: number,
 ): Promise<Digest> {
   const content = hasher()
-  if (expectedBytes !== undefined && expectedBytes <= WHOLE_BYTES && archive.stat.size <= WHOLE_BYTES) {
+  if (isByProgram(format)) {
+    await runThrough(host.start(PROGRAMS[format][1], { signal }), archive, undefined, content.add, signal)
+  } else if (
+    expectedBytes !== undefined &&
+    expectedBytes <= WHOLE_BYTES &&
+    archive.stat.size <= WHOLE_BYTES
+  ) {
     const bytes = readWhole(archive)
     const limit = { maxOutputLength: Math.max(1, expectedBytes) }
     content.add(format === 'gzip' ? gunzipSync(bytes, limit) : zstdDecompressSync(bytes, limit))
@@ -114,6 +127,44 @@ async function pump(
     for await (const chunk of chunks) onOutput(chunk)
   }
   await pipeline(input, codec, output, { signal })
+}
+
+/** Reads a file through a program; what waits between the two is what their pipes hold. */
+async function runThrough(
+  program: RunningProgram,
+  source: FileSource,
+  onInput: ((chunk: Uint8Array) => void) | undefined,
+  onOutput: (chunk: Uint8Array) => void,
+  signal: AbortSignal,
+): Promise<void> {
+  const feeding = feed(program, source, onInput)
+  // Its end says more than that it takes no more.
+  feeding.catch(() => {})
+  try {
+    for await (const chunk of program.stdout) onOutput(chunk)
+    const { exitCode, stderr, signal: killedBy } = await program.ended
+    signal.throwIfAborted()
+    if (exitCode === 0) return await feeding
+    throw new Error(stderr.trim().slice(-300) || `the compressor ended with ${killedBy ?? exitCode}`)
+  } finally {
+    program.kill()
+  }
+}
+
+async function feed(
+  program: RunningProgram,
+  source: FileSource,
+  onInput: ((chunk: Uint8Array) => void) | undefined,
+): Promise<void> {
+  for (let position = 0; ; ) {
+    const buffer = new Uint8Array(CHUNK_BYTES)
+    const count = source.read(buffer, position)
+    if (count === 0) return program.endInput()
+    position += count
+    const chunk = buffer.subarray(0, count)
+    onInput?.(chunk)
+    await program.write(chunk)
+  }
 }
 
 /** All of a file, also what was appended since it was opened. */

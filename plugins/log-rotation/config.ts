@@ -56,9 +56,12 @@ const logSet = z
       ),
     whenFreeBelow: freeLimit.optional().describe('As `whenFreeBelow` of the job, for this set.'),
     compress: z
-      .enum(['none', 'gzip', 'zstd'])
+      .enum(['none', 'gzip', 'zstd', 'xz', 'bzip2'])
       .default('zstd')
-      .describe('How generations are compressed; zcat reads gzip, zstdcat reads zstd.'),
+      .describe(
+        'How generations are compressed; zcat reads gzip, zstdcat zstd, xzcat xz, bzcat bzip2. xz and bzip2 are ' +
+          'done by the programs of the host.',
+      ),
     delayCompress: z
       .boolean()
       .default(false)

@@ -1,8 +1,5 @@
 import type { FileStat } from '../../agent/contract/mod.ts'
-
-export type Compression = 'none' | 'gzip' | 'zstd'
-
-export const SUFFIXES: Record<Compression, string> = { none: '', gzip: '.gz', zstd: '.zst' }
+import { type Compression, compressionOf, SUFFIXES } from './format.ts'
 
 /** A rotated log: `app.log.3.zst` has index 3; 1 is the newest. */
 export interface Generation {
@@ -36,10 +33,9 @@ export function parseGenerationName(
   name: string,
 ): { index: number; compression: Compression } | undefined {
   if (!name.startsWith(`${log}.`)) return undefined
-  const match = /^([1-9]\d{0,8})(\.gz|\.zst)?$/.exec(name.slice(log.length + 1))
+  const match = /^([1-9]\d{0,8})(\.(?:gz|zst|xz|bz2))?$/.exec(name.slice(log.length + 1))
   if (!match) return undefined
-  const compression = match[2] === '.gz' ? 'gzip' : match[2] === '.zst' ? 'zstd' : 'none'
-  return { index: Number(match[1]), compression }
+  return { index: Number(match[1]), compression: compressionOf(match[2] ?? '') ?? 'none' }
 }
 
 const LEFTOVER = /^\.(.+)\.reeve-(new|copy|archive)$/s

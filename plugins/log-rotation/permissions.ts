@@ -1,5 +1,6 @@
 import { ANY_ARGUMENTS, type Permissions } from '../../agent/contract/mod.ts'
 import { type Config, directoryOf, listBaseOf } from './config.ts'
+import { PROGRAMS } from './format.ts'
 import { JOURNAL, JOURNAL_FILES } from './oversight/journal.ts'
 import { policiesFor } from './oversight/retention-policy.ts'
 
@@ -23,7 +24,8 @@ export function permissions(config: Config): Phases {
   }
 }
 
-function ofSets({ sets }: Config): Phases {
+function ofSets(config: Config): Phases {
+  const { sets } = config
   const paths = sets.flatMap((set) => set.paths)
   const list = paths.map(listBaseOf)
   const programs = sets.flatMap(({ afterRotate, afterRotatePermissions }) =>
@@ -38,11 +40,17 @@ function ofSets({ sets }: Config): Phases {
       read: needed('read'),
       write: [...paths.map(directoryOf), ...needed('write')],
       net: needed('net'),
-      run: programs.map(({ argv }) => argv),
+      run: [...programs.map(({ argv }) => argv), ...compressors(config)],
       env: needed('env'),
       capabilities: [...OTHER_USERS, ...needed('capabilities')],
     },
   }
+}
+
+/** To compress, and to read back what was compressed. */
+function compressors({ sets }: Config): [string, string][] {
+  const formats = new Set(sets.map(({ compress }) => compress))
+  return [...formats].flatMap((format) => (format === 'xz' || format === 'bzip2' ? PROGRAMS[format] : []))
 }
 
 /** These files can only be read in the jail, so what they lead to has to be said beside them. */
@@ -60,7 +68,10 @@ function ofAdopted(config: Config): Phases {
       read: [...files, ...scripts.read],
       write: [...directories, ...scripts.write],
       net: scripts.net,
-      run: scripts.run.map((program): [string, string] => [program, ANY_ARGUMENTS]),
+      run: [
+        ...scripts.run.map((program): [string, string] => [program, ANY_ARGUMENTS]),
+        ...Object.values(PROGRAMS).flat(),
+      ],
       env: scripts.env,
       capabilities: [...OTHER_USERS, ...BECOME_OTHERS, ...scripts.capabilities],
     },

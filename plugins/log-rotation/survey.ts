@@ -164,7 +164,7 @@ function logNameOf(member: string): string | undefined {
   const leftover = /^\.(.+)\.reeve-(new|copy|archive)$/s.exec(member)
   const file = leftover?.[1] ?? member
   if (leftover && leftover[2] !== 'archive') return file
-  return /^(.+)\.[1-9]\d{0,8}(?:\.gz|\.zst)?$/s.exec(file)?.[1]
+  return /^(.+)\.[1-9]\d{0,8}(?:\.gz|\.zst|\.xz|\.bz2)?$/s.exec(file)?.[1]
 }
 
 function nameOf(path: string): string {

@@ -1,6 +1,7 @@
 import type { ApplyContext, Artifact, Finding } from '../../../agent/contract/mod.ts'
-import { type ArchiveFormat, type Digest, digestOfContent, digestOfFile } from '../codec.ts'
+import { type Digest, digestOfContent, digestOfFile } from '../codec.ts'
 import type { Config } from '../config.ts'
+import { compressionOf } from '../format.ts'
 import type { LogSet } from '../logrotate/settings.ts'
 import type { LogRotation } from '../program/rotation.ts'
 import { artifactOf } from '../records/artifact.ts'
@@ -8,8 +9,6 @@ import { type KeptFile, pruneOutlived } from '../records/judge.ts'
 import { findRecord, type GenerationRecord, type Records } from '../records/records.ts'
 import { KeptGenerations, retentionOf } from './generations.ts'
 import { firstWords } from './judge.ts'
-
-const FORMATS: Record<string, ArchiveFormat> = { '.gz': 'gzip', '.zst': 'zstd' }
 
 /** Keeps of each rotated log what it held before it was compressed, and looks for all of it in what is left. */
 export class Proofs {
@@ -85,12 +84,13 @@ export class Proofs {
   ): Promise<void> {
     const suffix = set.settings.compressExtension
     const isPacked = set.settings.compress && file.path.endsWith(suffix)
-    const format = FORMATS[suffix]
+    const byName = compressionOf(suffix)
+    const format = byName === 'none' ? undefined : byName
     const source = this.ctx.host.open(file.path)
     try {
       const archived = !isPacked
         ? digestOfFile(source, this.ctx.signal)
-        : format && (await digestOfContent(source, format, this.ctx.signal))
+        : format && (await digestOfContent(this.ctx.host, source, format, this.ctx.signal))
       if (archived && (archived.sha256 !== content.sha256 || archived.bytes !== content.bytes)) {
         this.findings.push(mismatch(log, file.path, content, archived))
         return

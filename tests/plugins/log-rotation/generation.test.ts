@@ -1,8 +1,8 @@
 import { expect, test } from 'bun:test'
 import fc from 'fast-check'
 import type { FileStat } from '../../../agent/contract/mod.ts'
+import type { Compression } from '../../../plugins/log-rotation/format.ts'
 import {
-  type Compression,
   type Generation,
   generationPath,
   leftoverPath,

@@ -85,12 +85,16 @@ test('apply() rotates by size alone, without having seen the log before', async 
 for (const [compress, program, name] of [
   ['gzip', 'zcat', 'app.log.1.gz'],
   ['zstd', 'zstdcat', 'app.log.1.zst'],
+  ['xz', 'xzcat', 'app.log.1.xz'],
+  ['bzip2', 'bzcat', 'app.log.1.bz2'],
 ] as const) {
   test.skipIf(!Bun.which(program))(`apply() makes ${compress} archives that ${program} reads`, async () => {
     using logs = logFixture({ paths: ['app.log'], size: 1, compress })
     const text = Array.from({ length: 50_000 }, (_, index) => `${index} ${index * 7919}\n`).join('')
     writeFileSync(logs.path('app.log'), text)
-    await logs.enforce()
+    const { applied, after } = await logs.enforce()
+    expect([applied.findings, after.findings]).toEqual([[], []])
+    expect(applied.artifacts).toMatchObject([{ path: logs.path(name), data: { bytesArchived: text.length } }])
     const result = Bun.spawnSync([program, logs.path(name)])
     expect(result.exitCode).toBe(0)
     expect(result.stdout.toString() === text).toBe(true)

@@ -181,3 +181,20 @@ test('apply() acts only on what the check asked for', async () => {
   await job.apply(findings.filter(({ subject }) => subject === host.at('log/b.log')))
   expect(readdirSync(host.at('log')).sort()).toEqual(['a.log', 'b.log.1'])
 })
+
+test.each([
+  ['xz', '.xz'],
+  ['bzip2', '.bz2'],
+  ['zstd', '.zst'],
+])('what %s compresses is read back and proven', async (program, suffix) => {
+  using host = new AdoptedHost({
+    'etc/logrotate.d/app': `@/log/app.log {\n size 1\n rotate 1\n compress\n compresscmd /usr/bin/${program}\n compressext ${suffix}\n create\n}\n`,
+    'log/app.log': 'a line\n',
+  })
+  if (!Bun.which(program)) return
+  const { applied } = await host.enforce()
+  expect(applied.findings).toEqual([])
+  expect(applied.artifacts).toMatchObject([
+    { path: host.at(`log/app.log.1${suffix}`), data: { bytesIn: 7, bytesArchived: 7 } },
+  ])
+})
