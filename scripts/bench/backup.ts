@@ -124,7 +124,7 @@ async function work(part: string, base: string, tree: string): Promise<void> {
     const options = { target: join(base, 'restored'), patterns: [], overwrite: false }
     const unlock = async (message: Parameters<Parameters<typeof restore>[2]>[0]) =>
       (await message.unlock({ privateKeys }))[0] ?? new Uint8Array(32)
-    await restore(host, destination.read(NAME), unlock, options)
+    await restore(host, [{ name: NAME, stored: () => destination.read(NAME) }], unlock, options)
     return
   }
   const now = new Date()

@@ -99,7 +99,7 @@ test(`no damage to a stored backup restores wrong data (${RUNS} mutations, seed 
     const isKeyTouched = !damaged.subarray(0, keyPackets.length).equals(keyPackets)
     const unlock = async (opened: typeof message) =>
       isKeyTouched ? ((await opened.unlock({ passphrase: PASSPHRASE }))[0] ?? new Uint8Array(32)) : sessionKey
-    const isDetected = await restore(host, pieces(damaged, 700), unlock, {
+    const isDetected = await restore(host, [{ name: 'x', stored: () => pieces(damaged, 700) }], unlock, {
       target,
       patterns: [],
       overwrite: true,

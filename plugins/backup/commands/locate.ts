@@ -14,6 +14,7 @@ import { fromOptions, type NamedPlace, parseFrom } from '../destination/from.ts'
 import { joinPermissions, openReader, permissionsOf } from '../destination/open.ts'
 import { parseBackupName } from '../object-name.ts'
 import { type BackupRecord, provenAt, Records } from '../records.ts'
+import { chainNames } from '../restore/chain.ts'
 import { textOption } from './arguments.ts'
 
 /** A stored backup in one place, with its record where this host made it. */
@@ -157,14 +158,41 @@ function backupsOf(reader: DestinationReader, objects: readonly StoredObject[]):
     .map(({ name, bytes }) => ({ name, reader, bytes, record: undefined }))
 }
 
+function createdAt({ name, record }: Pick<LocatedBackup, 'name' | 'record'>): number {
+  return record ? Date.parse(record.createdAt) : stampOf(name)
+}
+
+/** A backup and all that it builds upon, the full one first: from the same place if possible. */
+export function chainOf(located: Located, { name, reader }: LocatedBackup): LocatedBackup[] {
+  const links = located.backups.map((backup) => ({
+    name: backup.name,
+    previous: backup.record?.chain.previous,
+  }))
+  return chainNames(name, links).map((link) => {
+    const copies = located.backups.filter((backup) => backup.name === link && backup.bytes !== undefined)
+    const copy = copies.find((backup) => backup.reader === reader) ?? copies[0]
+    if (copy) return copy
+    throw new UserError(`Cannot restore "${name}": it builds upon "${link}", which is not there any more`)
+  })
+}
+
 function stampOf(name: string): number {
   return parseBackupName(name)?.createdAt.getTime() ?? 0
 }
 
-/** The one that was asked for by name, or the newest that can be hoped to restore; of copies, the first. */
-export function choose({ backups, readers, only }: Located, name: string | undefined): LocatedBackup {
-  const canRestore = ({ bytes, record, reader }: LocatedBackup) =>
-    bytes !== undefined && (!record || provenAt(record, reader.location) !== undefined)
+/**
+ * The one that was asked for by name, or the newest that can be hoped to restore, of those that were made at a time
+ * or before it; of copies, the first.
+ */
+export function choose(
+  { backups, readers, only }: Located,
+  name: string | undefined,
+  at?: Date,
+): LocatedBackup {
+  const canRestore = ({ name, bytes, record, reader }: LocatedBackup) =>
+    bytes !== undefined &&
+    (!record || provenAt(record, reader.location) !== undefined) &&
+    (at === undefined || createdAt({ name, record }) <= at.getTime())
   const newest = name ?? only ?? backups.findLast(canRestore)?.name
   const copies = backups.filter((backup) => backup.name === newest)
   const chosen = copies.find(canRestore) ?? copies[0]
@@ -172,7 +200,7 @@ export function choose({ backups, readers, only }: Located, name: string | undef
   const places = readers.map(({ location }) => `"${location}"`).join(', ')
   throw new UserError(
     name === undefined
-      ? `Cannot restore: there is no proven backup in ${places}`
+      ? `Cannot restore: there is no proven backup ${at ? `from ${at.toISOString()} or before ` : ''}in ${places}`
       : `Cannot find the backup "${name}" in ${places}. See: reeve backup list`,
   )
 }

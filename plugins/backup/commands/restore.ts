@@ -4,32 +4,42 @@ import {
   type CommandContext,
   type CommandResult,
   describeError,
+  formatBytes,
   printablePath,
   UserError,
 } from '../../../agent/contract/mod.ts'
 import type { BackupConfig } from '../config.ts'
+import { fromPaths } from '../destination/from.ts'
 import { joinPermissions } from '../destination/open.ts'
+import { readContents } from '../restore/contents.ts'
+import { compileSelection, refuseName } from '../restore/name.ts'
 import type { Restored } from '../restore/restore.ts'
 import { RESTORE_PROGRAMS } from '../restore/stage.ts'
 import { textOption } from './arguments.ts'
-import { choose, type Located, locateOptions, locatePermissions, withBackups } from './locate.ts'
-import { sealOf, signerOf, signerOptions, signerPaths } from './signer.ts'
-import { openWith, secretsOf, unlockerOf, unlockOptions } from './unlock.ts'
+import { type Located, locateOptions, locatePermissions, withBackups } from './locate.ts'
+import { type OpenedBackup, openBackup, whichOptions } from './open.ts'
+import { describeEntry, LISTED_ENTRIES } from './print.ts'
+import { signerOptions, signerPaths } from './signer.ts'
+import { secretsOf, unlockOptions } from './unlock.ts'
 
 export const restore: Command<BackupConfig> = {
   summary: 'Restore a backup, or parts of it, into a directory',
   usage:
-    '[--job NAME | --from DIR|FILE] --to DIR [--backup NAME] [--key FILE] [--passphrase REF] [--signer FILE] [--overwrite] [PATTERN…]',
+    '[--job NAME | --from DIR|FILE|URL] --to DIR [--at TIME | --backup NAME] [--key FILE] [--passphrase REF] [--signer FILE] [--dry-run] [--overwrite] [PATTERN…]',
   options: {
     to: { type: 'string', means: 'Directory to restore into, made if it is missing. "/" restores in place' },
     ...locateOptions,
-    backup: { type: 'string', means: 'Name of the backup, as "reeve backup list" shows it; else the newest' },
+    ...whichOptions,
+    'dry-run': {
+      type: 'boolean',
+      means: 'Read and check all of it, say what would be restored, write nothing',
+    },
     overwrite: { type: 'boolean', means: 'Replace files that are there already' },
     ...unlockOptions,
     ...signerOptions,
   },
   job: 'optional',
-  paths: ['to', 'from', 'key', 'signer'],
+  paths: [...fromPaths, 'to', 'key', 'signer'],
   makes: ['to'],
   permissions: (config, args) =>
     joinPermissions([
@@ -60,33 +70,51 @@ function run(ctx: CommandContext<BackupConfig>): Promise<CommandResult> {
 async function restoreOne(ctx: CommandContext<BackupConfig>, located: Located): Promise<CommandResult> {
   const target = textOption(ctx.args, 'to')
   if (target === undefined) throw new UserError('Cannot restore: say where to with --to DIR')
-  const { name, reader } = choose(located, textOption(ctx.args, 'backup'))
-  const unlocker = await unlockerOf(ctx)
-  if (!unlocker) {
-    throw new UserError(
-      'Cannot restore: give the private key (--key FILE), or where the passphrase is (--passphrase env:NAME)',
-    )
-  }
-  const signer = await signerOf(ctx)
-  const seal = signer === undefined ? undefined : await sealOf(reader, name, signer)
-  const options = {
-    target,
-    sha256: seal?.sha256,
-    patterns: ctx.args.positionals,
-    overwrite: ctx.args.values.overwrite === true,
-  }
+  const opened = await openBackup(ctx, located)
+  const patterns = ctx.args.positionals
+  if (ctx.args.values['dry-run'] === true) return preview(ctx, opened, target)
+  const options = { target, patterns, overwrite: ctx.args.values.overwrite === true }
   const { restore } = await import('../restore/restore.ts')
-  const restored = await restore(
-    ctx.host,
-    reader.read(name),
-    (message) => openWith(unlocker, message),
-    options,
-  ).catch((cause) => {
+  const restored = await restore(ctx.host, opened.layers, opened.unlock, options).catch((cause) => {
     if (cause instanceof UserError) throw cause
     const other = 'Another one may do: reeve backup list, then --backup NAME'
-    throw new Error(`Cannot restore "${name}": ${describeError(cause)}. ${other}`, { cause })
+    throw new Error(`Cannot restore "${opened.name}": ${describeError(cause)}. ${other}`, { cause })
   })
-  return report(name, target, ctx.args.positionals, restored, seal !== undefined)
+  return report(opened.name, target, patterns, restored, opened.isSealed)
+}
+
+/** What a restore would do, after all of it was read and found to be whole. */
+async function preview(
+  ctx: CommandContext<BackupConfig>,
+  { name, layers, unlock }: OpenedBackup,
+  target: string,
+): Promise<CommandResult> {
+  const contents = await readContents(layers, unlock, compileSelection(ctx.args.positionals))
+  const base = target === '/' ? '' : target
+  const lines: string[] = []
+  let [bytes, inTheWay, refused] = [0, 0, 0]
+  for (const [path, entry] of contents) {
+    bytes += entry.size
+    const refusal = refuseName(path)
+    const there = refusal === undefined ? ctx.host.stat(`${base}/${path}`) : undefined
+    if (refusal !== undefined) refused++
+    else if (there && !(there.type === 'directory' && entry.type === 'directory')) inTheWay++
+    if (lines.length < LISTED_ENTRIES) {
+      const note = refusal ?? (there && there.type !== 'directory' ? 'is there already' : '')
+      lines.push(`${describeEntry(path, entry)}${note && `  (${note})`}`)
+    }
+  }
+  if (contents.size > lines.length) lines.push(`… ${contents.size - lines.length} more`)
+  lines.push(
+    `"${name}" is whole. ${contents.size - refused} entries, ${formatBytes(bytes)}, would be restored to "${target}"`,
+  )
+  if (inTheWay > 0) lines.push(`${inTheWay} of them are there already: only --overwrite replaces them`)
+  if (refused > 0) lines.push(`${refused} entries have names that are refused`)
+  return {
+    exitCode: refused > 0 ? 3 : 0,
+    text: lines.join('\n'),
+    json: { backup: name, target, entries: contents.size, bytes, inTheWay, refused },
+  }
 }
 
 function report(

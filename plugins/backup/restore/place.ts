@@ -2,6 +2,8 @@ import { describeError, errnoOf, type HostWriter } from '../../../agent/contract
 import type { RestoreOutcome } from './outcome.ts'
 import type { StagedTree } from './stage.ts'
 
+const COMPARED_BYTES = 262_144
+
 /**
  * Moves a staged tree into its target. What is not there yet is moved as a whole; directories that are there are
  * entered through a handle, never through a link; a file that is there is left alone, or replaced where `overwrite`.
@@ -64,8 +66,42 @@ export class Placement {
       this.refuse(name, `a ${there.type} is in its place`)
     } else if (this.overwrite) {
       into.tree().move(from, to, { replace: true })
+    } else if (this.isSame(from, to)) {
+      return // A restore that was cut off had come that far.
     } else {
       this.refuse(name, 'it is there already (--overwrite replaces it)')
+    }
+  }
+
+  private isSame(from: string, to: string): boolean {
+    const [mine, there] = [this.host.exactStat(from), this.host.exactStat(to)]
+    if (!mine || !there || mine.type !== there.type) return false
+    if (mine.type === 'symlink') return this.host.readLink(from) === this.host.readLink(to)
+    return (
+      mine.type === 'file' &&
+      mine.size === there.size &&
+      mine.mtimeNs === there.mtimeNs &&
+      mine.mode === there.mode &&
+      mine.uid === there.uid &&
+      mine.gid === there.gid &&
+      this.hasSameContent(from, to)
+    )
+  }
+
+  private hasSameContent(a: string, b: string): boolean {
+    const [one, other] = [this.host.open(a), this.host.open(b)]
+    try {
+      const buffers = [Buffer.allocUnsafe(COMPARED_BYTES), Buffer.allocUnsafe(COMPARED_BYTES)] as const
+      for (let position = 0; ; ) {
+        const count = one.read(buffers[0], position)
+        if (other.read(buffers[1], position) !== count) return false
+        if (count === 0) return true
+        if (!buffers[0].subarray(0, count).equals(buffers[1].subarray(0, count))) return false
+        position += count
+      }
+    } finally {
+      one.close()
+      other.close()
     }
   }
 

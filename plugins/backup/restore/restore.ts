@@ -12,9 +12,18 @@ export interface RestoreOptions {
   target: string
   patterns: string[]
   overwrite: boolean
+}
+
+/** One stored backup. */
+export interface StoredLayer {
+  name: string
+  stored(): AsyncIterable<Uint8Array>
   /** Of the whole object, as its host has signed it; undefined where that is not known. */
   sha256?: string | undefined
 }
+
+const STAGING_PREFIX = '.reeve-restore-'
+const STAGING_NAME = /^\.reeve-restore-(\d+)-[0-9a-f]{12}$/
 
 export interface Restored {
   summary: ArchiveSummary
@@ -22,12 +31,14 @@ export interface Restored {
 }
 
 /**
- * Restores into a directory that exists. Everything is built aside, and comes to its place only when the whole
- * backup was read, authenticated and compared with its manifest: of a damaged one, nothing is restored.
+ * Restores a full backup and the changes since, in this order, into a directory that exists. Everything is built
+ * aside, and comes to its place only when all of it was read, authenticated and compared with its manifest: where
+ * anything is damaged, nothing is restored. After a restore that was cut off, the same one goes on: what is in its
+ * place already is left as it is.
  */
 export async function restore(
   host: HostWriter,
-  stored: AsyncIterable<Uint8Array>,
+  layers: readonly StoredLayer[],
   unlock: (message: OpenedMessage) => Promise<Uint8Array>,
   options: RestoreOptions,
 ): Promise<Restored> {
@@ -38,15 +49,18 @@ export async function restore(
       `Cannot restore to "${target}": there is no such directory. Make it first, with mode 0700`,
     )
   }
-  const staging = `${target === '/' ? '' : target}/.reeve-restore-${randomBytes(6).toString('hex')}`
+  removeLeftovers(host, target)
+  const random = randomBytes(6).toString('hex')
+  const staging = `${target === '/' ? '' : target}/${STAGING_PREFIX}${process.pid}-${random}`
   const staged = new StagedTree(host, staging, compileSelection(options.patterns), outcome)
   try {
     requirePrivateTarget(host, target, staged.own.uid)
-    const summary = await readTrusted(stored, unlock, staged, options).catch((cause) => {
+    const summary = await readLayers(layers, unlock, staged).catch((cause) => {
       if (cause instanceof UserError) throw cause
       throw new Error(`${describeError(cause)}; nothing was restored`, { cause })
     })
     await staged.finish()
+    staged.prepareDirectories()
     await sync(host, staging)
     const placement = new Placement(host, staged, target, options.overwrite, outcome)
     placement.run()
@@ -58,15 +72,33 @@ export async function restore(
   }
 }
 
-async function readTrusted(
-  stored: AsyncIterable<Uint8Array>,
+async function readLayers(
+  layers: readonly StoredLayer[],
   unlock: (message: OpenedMessage) => Promise<Uint8Array>,
   staged: StagedTree,
-  { sha256 }: RestoreOptions,
 ): Promise<ArchiveSummary> {
-  const found = await readBackup(stored, unlock, staged)
-  if (sha256 !== undefined && found.sha256 !== sha256) throw new Error('it is not what its host has signed')
-  return found.summary
+  let summary: ArchiveSummary | undefined
+  let before: string | undefined
+  for (const { name, stored, sha256 } of layers) {
+    if (before !== undefined) staged.nextLayer(before)
+    const found = await readBackup(stored(), unlock, staged)
+    if (sha256 !== undefined && found.sha256 !== sha256)
+      throw new Error(`"${name}" is not what its host has signed`)
+    staged.endLayer()
+    summary = found.summary
+    before = name
+  }
+  if (!summary) throw new Error('there is no backup')
+  return summary
+}
+
+/** Takes away what a restore that was killed has built aside. */
+function removeLeftovers(host: HostWriter, target: string): void {
+  for (const name of host.list(target)) {
+    const pid = STAGING_NAME.exec(name)?.[1]
+    if (pid === undefined || pid === String(process.pid) || host.stat(`/proc/${pid}`)) continue
+    host.tree().removeTree(`${target === '/' ? '' : target}/${name}`)
+  }
 }
 
 /** Where others may rename what is being restored, they could put links in its place. */

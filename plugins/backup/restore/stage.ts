@@ -2,10 +2,10 @@ import {
   describeError,
   errnoOf,
   type HostWriter,
+  isWithin,
   printablePath,
   type TreeEntry,
   type TreeWriter,
-  UserError,
 } from '../../../agent/contract/mod.ts'
 import type { ArchiveEntry } from '../archive/entry.ts'
 import type { AboutBackup } from '../archive/manifest.ts'
@@ -28,7 +28,10 @@ const PARENT_MODE = 0o755
  */
 export class StagedTree implements ArchiveHandler {
   private readonly tree: TreeWriter
-  private readonly later: ArchiveEntry[] = []
+  /** Links and special files by name. */
+  private readonly later = new Map<string, ArchiveEntry>()
+  /** Of the archive that is being read: its place in the chain, and the names that it has told of. */
+  private layer = { index: 0, seen: new Set<string>(), gone: new Set<string>(), before: '' }
   /** Parents before what is in them; without an entry for those that are only there to hold others. */
   private readonly directories = new Map<string, ArchiveEntry | undefined>()
   private file: { entry: ArchiveEntry; handle: TreeEntry } | undefined
@@ -50,10 +53,32 @@ export class StagedTree implements ArchiveHandler {
   }
 
   about({ chain }: AboutBackup): void {
-    if (chain.index === 0) return
-    throw new UserError(
-      `Cannot restore it alone: it holds the changes since "${chain.previous}" only. Restore its chain, from "${chain.full}" on`,
+    const { index, before } = this.layer
+    if (chain.index === index && (index === 0 || chain.previous === before)) return
+    throw new Error(
+      chain.index === 0
+        ? 'it is a full backup in the place of one of changes'
+        : `it holds the changes since "${chain.previous}", and does not fit behind ${index === 0 ? 'nothing' : `"${before}"`}`,
     )
+  }
+
+  /** What follows are the changes of the next archive of the chain, after the one of this name. */
+  nextLayer(before: string): void {
+    this.layer = { index: this.layer.index + 1, seen: new Set(), gone: new Set(), before }
+  }
+
+  removed(name: string): void {
+    this.layer.gone.add(name)
+  }
+
+  /** Takes away what the changes say is gone. To be called at the end of each archive. */
+  endLayer(): void {
+    const { gone } = this.layer
+    if (gone.size === 0) return
+    const isGone = (name: string) => withAncestors(name).some((path) => gone.has(path))
+    for (const name of gone) this.dropStaged(name)
+    for (const name of this.directories.keys()) if (isGone(name)) this.directories.delete(name)
+    for (const name of this.later.keys()) if (isGone(name)) this.later.delete(name)
   }
 
   entry(entry: ArchiveEntry): void {
@@ -64,16 +89,16 @@ export class StagedTree implements ArchiveHandler {
       return
     }
     this.attempt(entry.name, () => {
+      this.makeRoomFor(entry)
       if (entry.type === 'directory') {
         this.makeDirectories(entry.name)
-        if (this.directories.get(entry.name)) throw new Error('it is in the backup twice')
+        if (!this.directories.get(entry.name)) this.outcome.restored++
         this.directories.set(entry.name, entry)
-        this.outcome.restored++
       } else if (entry.type === 'file') {
         this.makeParents(entry.name)
         this.file = { entry, handle: this.tree.createFile(this.at(entry.name)) }
       } else {
-        this.later.push(entry)
+        this.later.set(entry.name, entry)
       }
     })
   }
@@ -101,25 +126,65 @@ export class StagedTree implements ArchiveHandler {
     })
   }
 
+  /** What an archive of changes tells of takes the place of what was there. */
+  private makeRoomFor(entry: ArchiveEntry): void {
+    const { name, type } = entry
+    const { index, seen } = this.layer
+    if (index === 0) {
+      if (this.later.has(name) || this.directories.get(name)) throw new Error('it is in the backup twice')
+      return
+    }
+    if (seen.has(name)) throw new Error('it is in the backup twice')
+    seen.add(name)
+    this.later.delete(name)
+    const isDirectory = this.directories.has(name)
+    if (isDirectory && type === 'directory') return
+    this.dropStaged(name)
+    if (!isDirectory) return
+    for (const path of this.directories.keys()) if (isWithin(name, path)) this.directories.delete(path)
+    for (const path of this.later.keys()) if (isWithin(name, path)) this.later.delete(path)
+  }
+
+  private dropStaged(name: string): void {
+    if (refuseName(name) !== undefined || !this.host.stat(this.at(name))) return
+    this.outcome.restored -= this.countEntries(name)
+    this.tree.removeTree(this.at(name))
+  }
+
   /** Makes what points at content. To be called when the archive is known to be unchanged. */
   async finish(): Promise<void> {
     // Hard links first: a symlink must not come to stand where one of them goes.
-    for (const entry of this.later.filter(({ type }) => type === 'hard-link')) {
+    const later = [...this.later.values()]
+    for (const entry of later.filter(({ type }) => type === 'hard-link')) {
       this.attempt(entry.name, () => this.makeHardLink(entry))
     }
-    for (const entry of this.later.filter(({ type }) => type !== 'hard-link' && type !== 'symlink')) {
+    for (const entry of later.filter(({ type }) => type !== 'hard-link' && type !== 'symlink')) {
       await this.makeSpecial(entry).catch((error) => this.outcome.refuse(entry.name, describeError(error)))
     }
-    for (const entry of this.later.filter(({ type }) => type === 'symlink')) {
+    for (const entry of later.filter(({ type }) => type === 'symlink')) {
       this.attempt(entry.name, () => this.makeSymlink(entry))
     }
   }
 
+  /**
+   * Owner, mode and time of directories while they are still aside: where a restore is cut off, those that are in
+   * their place are finished.
+   */
+  prepareDirectories(): void {
+    // Who is not root can only move directories that he may write in.
+    const added = this.own.uid === 0 ? 0 : 0o200
+    // What cannot be set is told when it is tried in its place.
+    const { ownersLost, attributesLost } = this.outcome
+    this.finishDirectories((name) => this.at(name), added)
+    Object.assign(this.outcome, { ownersLost, attributesLost })
+  }
+
   /** Owner, mode and time of directories, last of all: `place` gives the path of one that was newly made. */
-  finishDirectories(place: (name: string) => string | undefined): void {
-    for (const [name, entry] of [...this.directories].reverse()) {
+  finishDirectories(place: (name: string) => string | undefined, addedMode = 0): void {
+    for (const [name, wanted] of [...this.directories].reverse()) {
       const path = place(name)
       if (path === undefined) continue
+      const entry = wanted && { ...wanted, mode: wanted.mode | addedMode }
       this.attempt(name, () => {
         const pinned = this.host.openDirectory(path)
         try {
@@ -275,4 +340,11 @@ export class StagedTree implements ArchiveHandler {
     this.outcome.ownersLost++
     return false
   }
+}
+
+/** "a", "a/b", "a/b/c" of "a/b/c". */
+function withAncestors(name: string): string[] {
+  const paths: string[] = []
+  for (let end = name.indexOf('/'); end >= 0; end = name.indexOf('/', end + 1)) paths.push(name.slice(0, end))
+  return [...paths, name]
 }

@@ -221,7 +221,8 @@ async function restoreForged(target: string, entries: ArchiveEntry[]) {
   const sessionKey = newSessionKey()
   const host = new LocalHostWriter('/', { ...ALL_GRANTS, run: [['/usr/bin/sync', '…']] })
   const options = { target, patterns: [], overwrite: true }
-  return (await restore(host, forgedBackup(entries, sessionKey), async () => sessionKey, options)).outcome
+  const layers = [{ name: 'forged', stored: () => forgedBackup(entries, sessionKey) }]
+  return (await restore(host, layers, async () => sessionKey, options)).outcome
 }
 
 const file = (name: string) => plainEntry({ name, userName: '', groupName: '', uid: 0, gid: 0 })
