@@ -223,10 +223,22 @@ export interface HostReader {
   fileSystemBytes(path: string): number
 }
 
+/** What was read and what was written: bytes, and SHA-256 in hex. */
+export interface Compressed {
+  read: { bytes: number; sha256: string }
+  written: { bytes: number; sha256: string }
+}
+
 /** A new file under a temporary name beside its final one. */
 export interface FileSink {
   readonly temporaryPath: string
   write(chunk: Uint8Array): void
+  /**
+   * Writes all of a file compressed, also what is appended to it meanwhile; reads that back, compares the content and
+   * syncs it. On a thread at idle priority, several at a time where several sinks do; memory does not grow with the
+   * file. Larger ones become several gzip members or Zstandard frames. Needs a sink that is `readable`, still empty.
+   */
+  compress(source: FileSource, format: 'gzip' | 'zstd', signal: AbortSignal): Promise<Compressed>
   /** fsync of what is written so far. */
   sync(): void
   /** fsync, rename to the final name, fsync the directory; without the two fsyncs when not `durable`. */
@@ -244,6 +256,8 @@ export interface CreateOptions {
   replace?: boolean
   /** A known temporary name in the same directory, so that a later run can find what a crash left. Default: random. */
   temporaryPath?: string
+  /** What is written can be read back. */
+  readable?: boolean
   /** Time of last change of the finished file. Default: when it was written. */
   mtimeMs?: number
 }
@@ -307,7 +321,8 @@ export interface HostWriter extends HostReader {
   /** A second name for a file; never replaces one. Durable only after `syncDirectory`. */
   link(from: string, to: string): void
   syncDirectory(path: string): void
-  remove(path: string): void
+  /** unlink or rmdir, then fsync of the directory unless `durable: false`. */
+  remove(path: string, options?: { durable?: boolean }): void
   /**
    * Truncates a regular file to nothing, without following a link. With `expected` it throws when the file is
    * another one (device and inode), and returns false, the file untouched, when its size is another.

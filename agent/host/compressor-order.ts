@@ -52,9 +52,9 @@ function answerOf(act: () => CompressionResult): Answer {
   }
 }
 
-/** Waits for the answer, without the event loop. */
-export function waitForAnswer(control: SharedArrayBuffer, timeoutMs: number): 'answered' | 'timed-out' {
-  return Atomics.wait(header(control), STATE, 0, timeoutMs) === 'timed-out' ? 'timed-out' : 'answered'
+/** Waits for the answer, without the event loop. False when there is none in time. */
+export function waitForAnswer(control: SharedArrayBuffer, timeoutMs: number): boolean {
+  return Atomics.wait(header(control), STATE, 0, timeoutMs) !== 'timed-out'
 }
 
 /** The answer, once there is one. Throws what went wrong. */

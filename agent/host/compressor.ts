@@ -34,6 +34,22 @@ interface Thread {
   hasAnswered: boolean
 }
 
+const POLL_MS = 3
+
+/** Waits without blocking. Throws why it failed, and the reason of the signal, once nothing uses the files any more. */
+export async function finished(compression: Compression, signal: AbortSignal): Promise<CompressionResult> {
+  for (;;) {
+    if (signal.aborted) {
+      compression.cancel()
+      compression.wait()
+      signal.throwIfAborted()
+    }
+    const result = compression.wait(0)
+    if (result) return result
+    await Bun.sleep(POLL_MS)
+  }
+}
+
 /** Compresses files on threads of this process, as many as the machine has cores, at idle priority. */
 class Compressor {
   readonly threads = Math.min(MOST_THREADS, availableParallelism())
@@ -52,14 +68,17 @@ class Compressor {
     thread.bytes += size
     thread.orders.add(order)
     thread.worker.postMessage(order)
+    const startedMs = performance.now()
     return {
       wait: (timeoutMs = Number.POSITIVE_INFINITY) => {
         const patienceMs = thread.hasAnswered ? timeoutMs : Math.min(timeoutMs, START_MS)
-        if (waitForAnswer(order.control, patienceMs) === 'timed-out') {
-          if (patienceMs === START_MS && claim(order.control)) execute(order)
-          else if (patienceMs < START_MS || waitForAnswer(order.control, timeoutMs) === 'timed-out')
-            return undefined
-        } else thread.hasAnswered = true
+        let hasAnswer = waitForAnswer(order.control, patienceMs)
+        if (hasAnswer) thread.hasAnswered = true
+        else if (!thread.hasAnswered && performance.now() - startedMs >= START_MS && claim(order.control)) {
+          execute(order)
+          hasAnswer = true
+        } else if (patienceMs < timeoutMs) hasAnswer = waitForAnswer(order.control, timeoutMs - patienceMs)
+        if (!hasAnswer) return undefined
         if (thread.orders.delete(order)) thread.bytes -= size
         return readAnswer(order.control)
       },

@@ -44,6 +44,15 @@ import { walkTree } from './walk.ts'
 
 const DEFAULT_MAX_BYTES = 1_048_576
 
+const descriptors = new WeakMap<FileSource, number>()
+
+/** For what works on descriptors. */
+export function descriptorOf(source: FileSource): number {
+  const descriptor = descriptors.get(source)
+  if (descriptor === undefined) throw new Error('Cannot use a file that this host did not open')
+  return descriptor
+}
+
 /** Looks at the host below `root`, within what is granted. */
 export class LocalHostReader implements HostReader {
   protected readonly accounts: Accounts
@@ -129,7 +138,7 @@ export class LocalHostReader implements HostReader {
       try {
         const stat = toExactStat(fstatSync(descriptor, { bigint: true }))
         if (stat.type !== 'file') throw new Error(`it is a ${stat.type}, not a file`)
-        return {
+        const source: FileSource = {
           stat,
           read: (buffer: Uint8Array, position: number) =>
             attempt('read', path, () => readSync(descriptor, buffer, 0, buffer.length, position)),
@@ -140,6 +149,8 @@ export class LocalHostReader implements HostReader {
           contentRanges: () => attempt('read', path, () => contentRanges(descriptor, stat.size)),
           close: () => closeSync(descriptor),
         }
+        descriptors.set(source, descriptor)
+        return source
       } catch (error) {
         closeSync(descriptor)
         throw error

@@ -26,12 +26,16 @@ import type {
 import { errnoOf } from '../lib/errors.ts'
 import { baseName, directoryName } from '../lib/path.ts'
 import { changeMode, changeOwner } from './attributes.ts'
+import { compressor, finished } from './compressor.ts'
 import { openDirectoryHandle } from './directory.ts'
 import { attempt } from './files.ts'
 import { demand, type Grants } from './grants.ts'
 import { toSystemPath } from './names.ts'
-import { LocalHostReader } from './reader.ts'
+import { descriptorOf, LocalHostReader } from './reader.ts'
 import { LocalTreeWriter, writeAll } from './tree.ts'
+
+/** As the program gzip. */
+const GZIP_LEVEL = 6
 
 /** Changes the host below `root`, within what is granted. Everything is durable when a method returns. */
 export class LocalHostWriter extends LocalHostReader implements HostWriter {
@@ -40,10 +44,11 @@ export class LocalHostWriter extends LocalHostReader implements HostWriter {
     const temporaryPath =
       options.temporaryPath ??
       `${directoryName(path)}/.reeve-${crypto.getRandomValues(new Uint8Array(6)).toHex()}.tmp`
-    const { O_WRONLY, O_CREAT, O_EXCL, O_NOFOLLOW } = constants
+    const { O_RDWR, O_WRONLY, O_CREAT, O_EXCL, O_NOFOLLOW } = constants
+    const access = options.readable ? O_RDWR : O_WRONLY
     const mode = options.mode ?? 0o600
     const descriptor = attempt('write', path, () =>
-      openSync(this.real(temporaryPath), O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, mode & 0o600),
+      openSync(this.real(temporaryPath), access | O_CREAT | O_EXCL | O_NOFOLLOW, mode & 0o600),
     )
     let open = true
     const abort = () => {
@@ -65,6 +70,17 @@ export class LocalHostWriter extends LocalHostReader implements HostWriter {
     return {
       temporaryPath,
       write: (chunk) => attempt('write', path, () => writeAll(descriptor, chunk)),
+      compress: async (source, format, signal) => {
+        const how = format === 'gzip' ? { format, level: GZIP_LEVEL } : { format }
+        const task = { source: descriptorOf(source), target: descriptor, how, prove: true }
+        const compression = attempt('write', path, () => compressor.start(task))
+        const { read, written } = await finished(compression, signal).catch((error) =>
+          attempt('write', path, () => {
+            throw error
+          }),
+        )
+        return { read, written }
+      },
       sync: () => attempt('write', path, () => fsyncSync(descriptor)),
       commit: ({ durable = true } = {}) => {
         attempt('write', path, () => {
@@ -153,12 +169,12 @@ export class LocalHostWriter extends LocalHostReader implements HostWriter {
     }
   }
 
-  remove(path: string): void {
+  remove(path: string, { durable = true }: { durable?: boolean } = {}): void {
     demand(this.grants, 'write', path, 'remove')
     attempt('remove', path, () => {
       if (lstatSync(this.real(path)).isDirectory()) rmdirSync(this.real(path))
       else unlinkSync(this.real(path))
-      this.syncDirectory(directoryName(path))
+      if (durable) this.syncDirectory(directoryName(path))
     })
   }
 

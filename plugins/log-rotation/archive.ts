@@ -1,5 +1,5 @@
-import type { FileSource, HostDirectory } from '../../agent/contract/mod.ts'
-import { compress, type Digest, digestOfContent, digestOfFile } from './codec.ts'
+import type { FileSink, FileSource, HostDirectory } from '../../agent/contract/mod.ts'
+import { compressByProgram, type Digest, digestOfContent, digestOfFile, isByProgram } from './codec.ts'
 import type { ArchiveFormat, Compression } from './format.ts'
 import { type Generation, generationPath, leftoverPath, sameFile } from './generation.ts'
 
@@ -25,47 +25,57 @@ export class StillWrittenError extends Error {
   }
 }
 
+/** An archive that has its name, beside the generation that it was made of. */
+export interface Archived {
+  proof: Proof
+  generation: Generation
+}
+
 /**
- * Compresses a generation under a temporary name, reads that back and compares it, gives it its final name
- * when it is on disk, and only then removes the uncompressed one. Memory does not grow with the file.
+ * Compresses a generation under a temporary name, on a thread that reads it back and compares it, and gives it its
+ * final name. The generation stays until `removeSource`. Memory does not grow with the file.
  */
-export async function compressGeneration(
+export async function makeArchive(
   directory: HostDirectory,
   generation: Generation,
   log: string,
   compression: ArchiveFormat,
   signal: AbortSignal,
-): Promise<Proof> {
+): Promise<Archived> {
   const path = generationPath(log, generation.index, compression)
   const source = openSame(directory, generation)
   try {
     const { stat } = source
     const finished = await resolveDuplicate(directory, generation, source, path, compression, signal)
-    if (finished) return finished
+    if (finished) return { proof: finished, generation }
     const sink = directory.create(path, {
       temporaryPath: leftoverPath(path, 'archive'),
       mode: stat.mode,
       uid: stat.uid,
       gid: stat.gid,
       mtimeMs: stat.mtimeMs,
+      readable: true,
     })
     try {
-      const { read, written } = await compress(directory, source, compression, sink.write, signal)
-      await assertHolds(directory, sink.temporaryPath, compression, read, signal)
+      const { read, written } = await compress(directory, source, sink, compression, signal)
       if (!isQuiet(directory, generation, read.bytes)) throw new StillWrittenError(generation.path)
-      sink.commit()
-      if (!isQuiet(directory, generation, read.bytes)) {
-        directory.remove(path)
-        throw new StillWrittenError(generation.path)
-      }
-      directory.remove(generation.path)
-      return proofOf(path, compression, read, written)
+      sink.commit({ durable: false }) // its content is on the disk; its name is so before the source goes
+      return { proof: proofOf(path, compression, read, written), generation }
     } finally {
       sink.abort()
     }
   } finally {
     source.close()
   }
+}
+
+/** When the archive's name is on the disk. Throws when somebody has written to the generation: then that stays. */
+export function removeSource(directory: HostDirectory, { proof, generation }: Archived): void {
+  if (!isQuiet(directory, generation, proof.contentBytes)) {
+    directory.remove(proof.path)
+    throw new StillWrittenError(generation.path)
+  }
+  directory.remove(generation.path, { durable: false })
 }
 
 /** The proof of a generation that stays as it is. */
@@ -87,8 +97,8 @@ export async function hashGeneration(
 
 /**
  * Both the archive and its source are there: a run was cut off between the last name of the one and the removal
- * of the other. Finishes it when the archive holds all of the source, gives up an archive that a writer has
- * overtaken, and refuses one that holds anything else.
+ * of the other. Takes the archive when it holds all of the source, gives it up when a writer has overtaken it, and
+ * refuses one that holds anything else.
  */
 async function resolveDuplicate(
   directory: HostDirectory,
@@ -110,12 +120,24 @@ async function resolveDuplicate(
       directory.remove(path)
       return undefined
     }
-    const file = digestOfFile(archive, signal)
-    directory.remove(generation.path)
-    return proofOf(path, compression, archived, file)
+    return proofOf(path, compression, archived, digestOfFile(archive, signal))
   } finally {
     archive.close()
   }
+}
+
+async function compress(
+  directory: HostDirectory,
+  source: FileSource,
+  sink: FileSink,
+  format: ArchiveFormat,
+  signal: AbortSignal,
+): Promise<{ read: Digest; written: Digest }> {
+  if (!isByProgram(format)) return sink.compress(source, format, signal)
+  const digests = await compressByProgram(directory, source, format, sink.write, signal)
+  sink.sync()
+  await assertHolds(directory, sink.temporaryPath, format, digests.read, signal)
+  return digests
 }
 
 async function assertHolds(

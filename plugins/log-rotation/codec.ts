@@ -2,22 +2,16 @@ import { createHash } from 'node:crypto'
 import { pipeline } from 'node:stream/promises'
 import {
   createGunzip,
-  createGzip,
-  createZstdCompress,
   createZstdDecompress,
   type Gunzip,
-  type Gzip,
   gunzipSync,
-  gzipSync,
-  type ZstdCompress,
   type ZstdDecompress,
-  zstdCompressSync,
   zstdDecompressSync,
 } from 'node:zlib'
 import type { FileSource, HostReader, RunningProgram } from '../../agent/contract/mod.ts'
 import { type ArchiveFormat, PROGRAMS, type ProgramFormat } from './format.ts'
 
-function isByProgram(format: ArchiveFormat): format is ProgramFormat {
+export function isByProgram(format: ArchiveFormat): format is ProgramFormat {
   return Object.hasOwn(PROGRAMS, format)
 }
 
@@ -30,11 +24,11 @@ export interface Digest {
   sha256: string
 }
 
-/** Compresses all of a file a chunk at a time; memory does not grow with it. Returns what was read and written. */
-export async function compress(
+/** Compresses all of a file by a program of the host. Returns what was read and written. */
+export async function compressByProgram(
   host: Pick<HostReader, 'start'>,
   source: FileSource,
-  format: ArchiveFormat,
+  format: ProgramFormat,
   write: (chunk: Uint8Array) => void,
   signal: AbortSignal,
 ): Promise<{ read: Digest; written: Digest }> {
@@ -43,16 +37,7 @@ export async function compress(
     file.add(chunk)
     write(chunk)
   }
-  if (isByProgram(format)) {
-    await runThrough(host.start(PROGRAMS[format][0], { signal }), source, content.add, output, signal)
-  } else if (source.stat.size <= WHOLE_BYTES) {
-    const bytes = readWhole(source)
-    content.add(bytes)
-    output(format === 'gzip' ? gzipSync(bytes) : zstdCompressSync(bytes))
-  } else {
-    const codec = format === 'gzip' ? createGzip() : createZstdCompress()
-    await pump(source, codec, content.add, output, signal)
-  }
+  await runThrough(host.start(PROGRAMS[format][0], { signal }), source, content.add, output, signal)
   return { read: content.digest(), written: file.digest() }
 }
 
@@ -106,7 +91,7 @@ export function digestOfFile(
 /** Reads a file through a codec: the codec's own queue is what is in memory. */
 async function pump(
   source: FileSource,
-  codec: Gzip | Gunzip | ZstdCompress | ZstdDecompress,
+  codec: Gunzip | ZstdDecompress,
   onInput: ((chunk: Uint8Array) => void) | undefined,
   onOutput: (chunk: Uint8Array) => void,
   signal: AbortSignal,

@@ -1,6 +1,13 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { describeError, errnoOf } from '../../agent/contract/mod.ts'
-import { compressGeneration, hashGeneration, type Proof, StillWrittenError } from './archive.ts'
+import {
+  type Archived,
+  hashGeneration,
+  makeArchive,
+  type Proof,
+  removeSource,
+  StillWrittenError,
+} from './archive.ts'
 import { heldFinding } from './findings.ts'
 import type { Generation } from './generation.ts'
 import { artifactOf } from './records/artifact.ts'
@@ -34,18 +41,41 @@ export async function prove(session: Session): Promise<void> {
         session.touched.has(log.path) ||
         compress.some(({ path }) => session.wants('compression-due', path)),
     )
+  const works: (() => Promise<void>)[] = []
+  const made = new MadeArchives(session)
   for (const [index, { log, compress }] of plans.entries()) {
-    session.ctx.progress(index, plans.length, log.path)
     const isFresh = fresh.has(log.path) && !held.has(log.path)
     const unproven = isFresh ? log.generations.filter((generation) => generation.index === 1) : []
     for (const generation of new Set([...unproven, ...compress])) {
       const isTested = isFresh && generation.index === 1
-      if (!isTested && isHeld(session, log, generation.path)) {
-        session.findings.push(heldFinding(log, generation.path))
-      } else await proveGeneration(session, log, generation, compress.includes(generation))
+      works.push(async () => {
+        session.ctx.progress(index, plans.length, log.path)
+        if (!isTested && isHeld(session, log, generation.path)) {
+          session.findings.push(heldFinding(log, generation.path))
+        } else await proveGeneration(session, log, generation, compress.includes(generation), made)
+      })
     }
   }
+  try {
+    await allOf(works, AT_A_TIME)
+  } finally {
+    made.conclude()
+  }
   if (fresh.size > 0) session.saveState()
+}
+
+/** More than there are threads, so that none waits for the disk. */
+const AT_A_TIME = 8
+
+/** Does many things, so many at a time. The first error ends it, when what was begun has ended. */
+async function allOf(works: (() => Promise<void>)[], atATime: number): Promise<void> {
+  const rest = works[Symbol.iterator]()
+  const next = async () => {
+    for (const work of rest) await work()
+  }
+  const ends = await Promise.allSettled(Array.from({ length: atATime }, next))
+  const failed = ends.find((end) => end.status === 'rejected')
+  if (failed) throw failed.reason
 }
 
 const POLL_MS = 10
@@ -91,29 +121,77 @@ async function proveGeneration(
   log: SurveyedLog,
   generation: Generation,
   compress: boolean,
+  made: MadeArchives,
 ): Promise<void> {
   const directory = session.directory(log.directory)
   const { signal } = session.ctx
   const { compress: compression } = log.set
   try {
     const isOpen = log.set.method === 'create' ? directory.isOpenForWriting(generation.path) : undefined
-    const proof =
-      compress && compression !== 'none'
-        ? await compressGeneration(directory, generation, log.path, compression, signal)
-        : await hashGeneration(directory, generation, signal)
-    recordProof(session, log, generation, proof, isOpen === undefined ? null : !isOpen)
+    const reopened = isOpen === undefined ? null : !isOpen
+    if (compress && compression !== 'none') {
+      made.add({
+        log,
+        reopened,
+        ...(await makeArchive(directory, generation, log.path, compression, signal)),
+      })
+    } else {
+      recordProof(session, log, generation, await hashGeneration(directory, generation, signal), reopened)
+    }
   } catch (error) {
     signal.throwIfAborted()
-    if (error instanceof StillWrittenError) return // it stays due
-    session.fail(
-      'compression-failed',
-      generation.path,
-      `${generation.path} was not compressed: ${describeError(error)}`,
-      errnoOf(error) === 'ENOSPC'
-        ? `Make room on the file system of ${log.directory}; the generation stays complete and uncompressed`
-        : 'The generation stays complete and uncompressed; correct the cause, the next run tries again',
-    )
+    tellFailure(session, log, generation, error)
   }
+}
+
+/**
+ * Archives whose sources are still there. Several at a time get their names on the disk and their records kept, and
+ * only then the sources go: whatever cuts that off, each record has its file.
+ */
+class MadeArchives {
+  private archives: (Archived & { log: SurveyedLog; reopened: boolean | null })[] = []
+
+  constructor(private readonly session: Session) {}
+
+  add(archive: Archived & { log: SurveyedLog; reopened: boolean | null }): void {
+    this.archives.push(archive)
+    if (this.archives.length >= AT_A_TIME) this.conclude()
+  }
+
+  conclude(): void {
+    const { session } = this
+    const archives = this.archives.splice(0)
+    if (archives.length === 0) return
+    for (const path of new Set(archives.map(({ log }) => log.directory))) {
+      session.directory(path).syncDirectory(path)
+    }
+    const records = archives.map(({ log, generation, proof, reopened }) =>
+      recordProof(session, log, generation, proof, reopened),
+    )
+    session.records.save(session.ctx.state)
+    for (const [index, archive] of archives.entries()) {
+      const { log, generation } = archive
+      try {
+        removeSource(session.directory(log.directory), archive)
+      } catch (error) {
+        const record = records[index]
+        if (record) session.records.drop(record)
+        tellFailure(session, log, generation, error)
+      }
+    }
+  }
+}
+
+function tellFailure(session: Session, log: SurveyedLog, generation: Generation, error: unknown): void {
+  if (error instanceof StillWrittenError) return // it stays due
+  session.fail(
+    'compression-failed',
+    generation.path,
+    `${generation.path} was not compressed: ${describeError(error)}`,
+    errnoOf(error) === 'ENOSPC'
+      ? `Make room on the file system of ${log.directory}; the generation stays complete and uncompressed`
+      : 'The generation stays complete and uncompressed; correct the cause, the next run tries again',
+  )
 }
 
 function recordProof(
@@ -122,7 +200,7 @@ function recordProof(
   generation: Generation,
   proof: Proof,
   reopened: boolean | null,
-): void {
+): GenerationRecord {
   const known = findRecord(session.records.ofLog(log.path), generation.stat)
   const file = session.directory(log.directory).stat(proof.path)
   if (!file) throw new Error(`Cannot keep the proof of "${proof.path}": it is gone`)
@@ -144,4 +222,5 @@ function recordProof(
   }
   session.records.put(record, generation.stat)
   session.artifacts.push(artifactOf(record, proof.path))
+  return record
 }

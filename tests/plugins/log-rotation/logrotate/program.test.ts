@@ -1,4 +1,4 @@
-import { expect, test } from 'bun:test'
+import { expect, setDefaultTimeout, test } from 'bun:test'
 import { existsSync, mkdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { gunzipSync } from 'node:zlib'
@@ -7,6 +7,9 @@ import { logrotate } from '../../../../plugins/log-rotation/program/main.ts'
 import { reeveBinary } from '../../../kit/binary.ts'
 import { testWith } from '../../../kit/needs.ts'
 import { temporaryDirectory } from '../../../kit/plugin.ts'
+
+// The binary may have to be built.
+setDefaultTimeout(60_000)
 
 function workspace(config: string, log = 'line\n') {
   const directory = temporaryDirectory('logrotate')
