@@ -11,6 +11,7 @@ import {
   waitForAnswer,
   wasCancelled,
 } from './compressor-order.ts'
+import { threadFile } from './thread-file.ts'
 
 /** Each has a runtime of its own, of some 10 MB. */
 const MOST_THREADS = 4
@@ -91,7 +92,7 @@ class Compressor {
     if (idle) return idle
     if (this.started.length < this.threads) {
       const thread = {
-        worker: new Worker(threadFile(), { smol: true }),
+        worker: new Worker(threadFile('compressor-thread'), { smol: true }),
         orders: new Set<Order>(),
         bytes: 0,
         hasAnswered: false,
@@ -110,11 +111,4 @@ export const compressor = new Compressor()
 /** In the place of a thread. */
 function execute({ task, control }: Order): void {
   settle(control, () => compressFile(task, () => wasCancelled(control)))
-}
-
-/** The entry point that scripts/build.ts puts into the binary beside the main one. */
-function threadFile(): string {
-  return Bun.main.startsWith('/$bunfs/')
-    ? '/$bunfs/root/host/compressor-thread.js'
-    : new URL('./compressor-thread.ts', import.meta.url).href
 }

@@ -3,6 +3,8 @@ import { setImmediate } from 'node:timers/promises'
 import { FileHash } from './file-hash.ts'
 import { CONTROL, DIGEST_BYTES, type HashMemory, JOB_WORDS, jobOf, WORDS_PER_JOB } from './hash-protocol.ts'
 
+import { threadFile } from './thread-file.ts'
+
 export interface HashJob {
   path: Buffer
   inode: number
@@ -104,7 +106,7 @@ export class HashPool {
   private startHelpers(memory: HashMemory): void {
     const wanted = Math.min(MAX_THREADS, availableParallelism() - 1)
     while (this.helpers.length < wanted) {
-      const helper = new Worker(new URL('./hash-thread.ts', import.meta.url).href, { smol: true })
+      const helper = new Worker(threadFile('hash-thread'), { smol: true })
       helper.postMessage(memory)
       this.helpers.push(helper)
     }
