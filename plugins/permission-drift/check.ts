@@ -2,7 +2,7 @@ import { type CheckContext, type Fact, isWithin, type Metric, type Report } from
 import { checkTree } from './baseline/check-tree.ts'
 import { describeDrift, describeLostBaseline } from './baseline/describe.ts'
 import { Fold } from './baseline/fold.ts'
-import type { Config } from './config.ts'
+import { type Config, policyOf } from './config.ts'
 import { FindingList } from './finding-list.ts'
 import { parseMemory, type Remembered, toMemory } from './memory.ts'
 import { Pacer } from './pace.ts'
@@ -33,14 +33,14 @@ export async function check(context: CheckContext<Config>): Promise<Report> {
     onAbsence: (rule) => list.add(POLICY, describeAbsence(rule)),
     onBlind: (path, reason) => list.addBlind(POLICY, path, reason),
   })
-  if (config.rules.length > 0) {
+  if (policyOf(config).length > 0) {
     const seconds = (performance.now() - started) / 1000
     metrics.push(
       { name: 'policy_entries', value: coverage.examined, help: 'Entries that rules of the policy match' },
       { name: 'policy_seconds', value: seconds, help: 'Time that checking the policy took' },
     )
   }
-  const governs = baselineGoverns(resolveRules(config.rules, host))
+  const governs = baselineGoverns(resolveRules(policyOf(config), host))
   const before = parseMemory(context.memory)
   const after = new Map<string, Remembered>()
   for (const tree of config.trees) {

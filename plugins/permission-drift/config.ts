@@ -1,84 +1,8 @@
-import { absolutePath, duration, fileMode, isGlob, z } from '../../agent/contract/mod.ts'
+import { absolutePath, duration, isGlob, z } from '../../agent/contract/mod.ts'
 import { ATTRIBUTES } from './change.ts'
 import { pace } from './pace.ts'
-
-const FILE_TYPES = [
-  'file',
-  'directory',
-  'symlink',
-  'socket',
-  'fifo',
-  'block-device',
-  'character-device',
-] as const
-
-const severity = z.enum(['info', 'warning', 'critical'])
-const whenAbsent = z.enum(['ok', 'finding'])
-
-const account = z
-  .union([z.string().min(1), z.number().int().nonnegative()], { error: 'wanted a name or a number' })
-  .transform(String)
-const accounts = z
-  .union([account, z.array(account).min(1)], { error: 'wanted a name, a number, or a list of them' })
-  .transform((value) => (Array.isArray(value) ? value : [value]))
-
-const mode = z.union(
-  [
-    fileMode.transform((bits): ModeRule => ({ kind: 'exact', bits, mayWiden: false })),
-    z
-      .strictObject({
-        exact: fileMode.describe('The mode, all of it'),
-        mayWiden: z
-          .boolean()
-          .default(false)
-          .describe('With `mode: enforce` also add permissions that are lacking, not only take away'),
-      })
-      .transform(({ exact, mayWiden }): ModeRule => ({ kind: 'exact', bits: exact, mayWiden })),
-    z
-      .strictObject({ atMost: fileMode.describe('No bit but these; a stricter mode is fine') })
-      .transform(({ atMost }): ModeRule => ({ kind: 'at-most', bits: atMost })),
-  ],
-  { error: 'wanted a mode in octal and in quotes ("0640"), { exact: "0640" } or { atMost: "0640" }' },
-)
-
-export type ModeRule = { kind: 'exact'; bits: number; mayWiden: boolean } | { kind: 'at-most'; bits: number }
-
-const rule = z
-  .strictObject({
-    path: absolutePath.describe(
-      'A path, or a pattern: `*` `?` `[a-z]` `{a,b}` within a name, `**` for any number of directories. ' +
-        '`*` leaves out hidden names, `**` does not; neither follows a link or enters another file system',
-    ),
-    type: z
-      .union([z.enum(FILE_TYPES), z.array(z.enum(FILE_TYPES)).min(1)], {
-        error: `wanted one of ${FILE_TYPES.join(', ')}, or a list of them`,
-      })
-      .transform((value) => (Array.isArray(value) ? value : [value]))
-      .optional()
-      .describe('What it has to be, or a list'),
-    owner: accounts.optional().describe('User, by name or number; of a list, the first is what is put back'),
-    group: accounts.optional().describe('Group, like `owner`'),
-    mode: mode
-      .optional()
-      .describe(
-        'Permission bits, `"0640"` for exactly these. In a pattern it is for everything but directories, unless ' +
-          '`type` is `directory`',
-      ),
-    directoryMode: mode.optional().describe('The same for directories, where a pattern matches both'),
-    missing: whenAbsent
-      .optional()
-      .describe('Whether it may be missing, for a path without wildcards. Default: finding'),
-    noMatch: whenAbsent.optional().describe('Whether nothing may match, for a pattern. Default: ok'),
-    severity: severity.optional().describe('Of the findings of this rule. Default: by what is wrong'),
-  })
-  .superRefine((value, context) => {
-    const [key, other] = isGlob(value.path)
-      ? (['missing', 'noMatch'] as const)
-      : (['noMatch', 'missing'] as const)
-    if (value[key] === undefined) return
-    const kind = isGlob(value.path) ? 'a pattern' : 'a path without wildcards'
-    context.addIssue({ code: 'custom', path: [key], message: `this is ${kind}: wanted \`${other}\`` })
-  })
+import { PRESET_NAMES, presetRules } from './policy/presets.ts'
+import { type RuleConfig, rule, severity, splitRule } from './policy/rule-config.ts'
 
 const pattern = z.string().refine((text) => text.startsWith('/') || text.startsWith('**/'), {
   message: 'wanted a path or pattern that begins with "/" or with "**/"',
@@ -126,9 +50,18 @@ const tree = z.strictObject({
 
 export const config = z
   .strictObject({
+    presets: z
+      .array(z.enum(PRESET_NAMES))
+      .default([])
+      .describe(
+        'Rules that every host needs, before those of `rules`: `accounts` (passwd, shadow and their kin), `ssh` (keys, ' +
+          'their directories, the configuration), `sudo`, `cron`, `units` (of systemd), `temporary` (/tmp, /var/tmp), ' +
+          '`reeve` (its own files)',
+      ),
     rules: z
       .array(rule)
       .default([])
+      .transform((rules) => rules.flatMap(splitRule))
       .describe('The policy. Where several rules match one entry, what a later rule says goes before'),
     trees: z
       .array(tree)
@@ -144,8 +77,8 @@ export const config = z
       .describe('More are counted in one summarizing finding; critical ones are listed up to 2000'),
   })
   .superRefine((value, context) => {
-    if (value.rules.length + value.trees.length === 0) {
-      context.addIssue({ code: 'custom', message: 'wanted at least one of `rules` and `trees`' })
+    if (value.rules.length + value.trees.length + value.presets.length === 0) {
+      context.addIssue({ code: 'custom', message: 'wanted at least one of `presets`, `rules` and `trees`' })
     }
     const paths = value.trees.map(({ path }) => path)
     for (const [index, path] of paths.entries()) {
@@ -159,5 +92,9 @@ export const config = z
   })
 
 export type Config = z.output<typeof config>
-export type RuleConfig = z.output<typeof rule>
 export type TreeConfig = z.output<typeof tree>
+
+/** The whole policy, presets first: what a later rule says goes before. Pure. */
+export function policyOf({ presets, rules }: Pick<Config, 'presets' | 'rules'>): RuleConfig[] {
+  return [...presetRules(presets), ...rules]
+}

@@ -1,15 +1,26 @@
 import { expandBraces, globBase, isGlob, isWithin, type Permissions } from '../../agent/contract/mod.ts'
-import type { Config, RuleConfig, TreeConfig } from './config.ts'
+import { type Config, policyOf, type TreeConfig } from './config.ts'
 import { PRESSURE } from './pace.ts'
+import { type RuleConfig, SERVICE_OF } from './policy/rule-config.ts'
+import { UNIT_DIRECTORIES } from './policy/service-user.ts'
 
-/** Pure: what a job of this configuration may touch. Contents of files are read only of trees that compare them. */
+/** Pure: what a job of this configuration may touch. Contents are read only where they are compared. */
 export function permissions(config: Config): { check: Permissions; apply: Permissions } {
-  const list = listedDirectories(config.rules, config.trees)
+  const rules = policyOf(config)
+  const list = listedDirectories(rules, config.trees)
   const repaired = [
-    ...config.rules.flatMap((rule) => expandBraces(rule.path).map(globBase)),
+    ...rules.flatMap((rule) => expandBraces(rule.path).map(globBase)),
     ...config.trees.filter((tree) => tree.repair).map((tree) => tree.path),
   ]
-  const read = [PRESSURE, ...outermost(config.trees.filter(readsContents).map(({ path }) => path))]
+  const asksUnits = rules.some(({ owner, group }) =>
+    [...(owner ?? []), ...(group ?? [])].some((name) => name.startsWith(SERVICE_OF)),
+  )
+  const read = outermost([
+    PRESSURE,
+    ...config.trees.filter(readsContents).map(({ path }) => path),
+    ...rules.filter(({ sha256 }) => sha256).flatMap(({ path }) => expandBraces(path).map(globBase)),
+    ...(asksUnits ? [...UNIT_DIRECTORIES, '/etc/passwd'] : []),
+  ])
   return {
     check: { list, read, capabilities: ['CAP_DAC_READ_SEARCH'] },
     apply: {

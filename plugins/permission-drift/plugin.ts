@@ -24,6 +24,22 @@ export default definePlugin({
     'owner-differs': { means: 'It belongs to another user than the policy says', severity: 'critical' },
     'group-differs': { means: 'It belongs to another group than the policy says', severity: 'warning' },
     'mode-differs': { means: 'Its permissions are not those of the policy', severity: 'critical' },
+    'set-id-differs': {
+      means: 'It is setuid or setgid and should not be, or the other way round',
+      severity: 'critical',
+    },
+    'acl-differs': { means: 'It has another access control list than the policy says', severity: 'warning' },
+    'capabilities-differ': {
+      means: 'It has other file capabilities than the policy says',
+      severity: 'critical',
+    },
+    'xattr-differs': { means: 'It has another extended attribute than the policy says', severity: 'warning' },
+    'flags-differ': {
+      means: 'It is immutable and should not be, or the other way round',
+      severity: 'warning',
+    },
+    'target-differs': { means: 'The link leads elsewhere than the policy says', severity: 'warning' },
+    'content-differs': { means: 'Its contents are not those of the policy', severity: 'critical' },
     missing: { means: 'A path of the policy is not there', severity: 'warning' },
     'no-match': { means: 'A pattern of the policy matches nothing', severity: 'warning' },
     new: { means: 'It is not in the baseline', severity: 'warning' },

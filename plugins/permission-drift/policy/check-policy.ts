@@ -1,12 +1,24 @@
 import {
   type CheckContext,
+  describeError,
   type Entry,
   type FileType,
   globBase,
+  globMatcher,
+  type HostReader,
   isWithin,
 } from '../../../agent/contract/mod.ts'
-import type { Config } from '../config.ts'
-import { combineRules, type Deviation, judge, type Rule, resolveRules, type Wanted } from './judge.ts'
+import { type Config, policyOf } from '../config.ts'
+import {
+  combineRules,
+  type Deviation,
+  detailsWanted,
+  type Judged,
+  judge,
+  type Rule,
+  resolveRules,
+  type Wanted,
+} from './judge.ts'
 
 export const POLICY = 'policy'
 
@@ -26,7 +38,10 @@ export async function checkPolicy(
     blindPaths.push(path)
     sink.onBlind(path, reason)
   }
-  const rules = resolveRules(config.rules, host)
+  const rules = resolveRules(policyOf(config), host).map((rule) => ({
+    ...rule,
+    isException: globMatcher(rule.except),
+  }))
   const wantedOf = combinations(rules)
   const matched = new Set<number>()
   let examined = 0
@@ -43,11 +58,14 @@ export async function checkPolicy(
         const rule = rules[index]
         for (const reason of rule?.unknown ?? []) sink.onBlind(rule?.path ?? '', reason)
       }
-      const wanted = wantedOf(patterns, entry.type)
-      const deviations = judge(entry, wanted)
+      const matching = patterns.filter((index) => !rules[index]?.isException(entry.path))
+      if (matching.length === 0) continue
+      const wanted = wantedOf(matching, entry.type)
+      const full = await withDetails(host, entry, wanted, onBlind)
+      const deviations = full ? judge(full, wanted) : []
       if (deviations.length > 0) sink.onDeviation(entry, wanted, deviations)
+      examined++
     }
-    examined += batch.length
   }
   for (const rule of absentRules(rules, matched)) {
     const base = globBase(rule.path)
@@ -55,6 +73,24 @@ export async function checkPolicy(
     if (!isUnseen) sink.onAbsence(rule)
   }
   return { examined, skipped }
+}
+
+/** The entry with what the rules ask for beside a stat; undefined when it is gone or cannot be looked at. */
+async function withDetails(
+  host: HostReader,
+  entry: Entry,
+  wanted: Wanted,
+  onBlind: (path: string, reason: string) => void,
+): Promise<Judged | undefined> {
+  const { details, needsLook } = detailsWanted(wanted, entry.type)
+  if (!needsLook) return entry
+  try {
+    const state = await host.examine(entry.path, details)
+    return state?.type === entry.type ? state : undefined
+  } catch (error) {
+    onBlind(entry.path, describeError(error))
+    return entry
+  }
 }
 
 /** combineRules for the numbers of rules, each combination once. */

@@ -1,4 +1,11 @@
-import { type Entry, type Finding, type HostReader, shellWord } from '../../../agent/contract/mod.ts'
+import {
+  type Entry,
+  type Finding,
+  type HostReader,
+  printablePath,
+  type Severity,
+  shellWord,
+} from '../../../agent/contract/mod.ts'
 import { octal } from '../baseline/summary.ts'
 import { subjectOf } from '../finding-list.ts'
 import { repairByPolicy } from '../repair/plan-repair.ts'
@@ -48,16 +55,70 @@ export function describeDeviation(entry: Entry, wanted: Wanted, deviation: Devia
     }
     case 'mode-differs': {
       const { kind, bits } = deviation.wanted
-      const target = kind === 'exact' ? bits : entry.mode & bits
+      const target = kind === 'exact' ? bits : kind === 'at-most' ? entry.mode & bits : entry.mode | bits
+      const how = { exact: '', 'at-most': 'at most ', 'at-least': 'at least ' }[kind]
       return {
         ...base,
         severity: wanted.severity ?? severityOfBits(deviation.surplus, entry),
-        summary: `Has mode ${octal(entry.mode)}, wanted ${kind === 'exact' ? '' : 'at most '}${octal(bits)}`,
+        summary: `Has mode ${octal(entry.mode)}, wanted ${how}${octal(bits)}`,
         remedy: `chmod ${octal(target)} -- ${word}`,
         evidence: { mode: octal(entry.mode), wanted: octal(bits), exact: kind === 'exact' },
         fixable: repaired.mode !== entry.mode,
       }
     }
+    case 'set-id-differs': {
+      const { bit, wanted: should } = deviation
+      const letter = bit === 'setuid' ? 'u' : 'g'
+      return {
+        ...base,
+        severity: wanted.severity ?? (should ? 'warning' : 'critical'),
+        summary: should ? `Is not ${bit}, and should be` : `Is ${bit}, and should not be`,
+        remedy: `chmod ${letter}${should ? '+' : '-'}s -- ${word}`,
+        evidence: { [bit]: !should },
+      }
+    }
+    default:
+      return { ...base, ...describeDetail(word, deviation, wanted.severity) }
+  }
+}
+
+type DetailDeviation = Extract<Deviation, { is: string }>
+
+const DETAIL_TEXT: Record<DetailDeviation['rule'], { what: string; severity: Severity }> = {
+  'acl-differs': { what: 'the access control list', severity: 'warning' },
+  'capabilities-differ': { what: 'the capabilities', severity: 'critical' },
+  'xattr-differs': { what: 'the extended attribute', severity: 'warning' },
+  'flags-differ': { what: 'the flags', severity: 'warning' },
+  'target-differs': { what: 'the target', severity: 'warning' },
+  'content-differs': { what: 'the SHA-256', severity: 'critical' },
+}
+
+function describeDetail(word: string, deviation: DetailDeviation, severity: Severity | undefined) {
+  const { what, severity: usual } = DETAIL_TEXT[deviation.rule]
+  const name = deviation.name === undefined ? '' : ` ${printablePath(deviation.name)}`
+  const shown = (value: string) => printablePath(value).slice(0, 400) || 'none'
+  return {
+    severity: severity ?? usual,
+    summary: `Has ${what}${name} ${shown(deviation.is)}, wanted ${shown(deviation.wanted)}`,
+    remedy: detailRemedy(word, deviation),
+    evidence: { is: shown(deviation.is), wanted: shown(deviation.wanted) },
+  }
+}
+
+function detailRemedy(word: string, { rule, wanted, name }: DetailDeviation): string {
+  switch (rule) {
+    case 'acl-differs':
+      return wanted === '' ? `setfacl -b -- ${word}` : `setfacl --set ${shellWord(wanted)} -- ${word}`
+    case 'capabilities-differ':
+      return wanted === '' ? `setcap -r ${word}` : `setcap ${shellWord(wanted)} ${word}`
+    case 'xattr-differs':
+      return `setfattr -n ${shellWord(name ?? '')} -v 0x${wanted} -- ${word}`
+    case 'flags-differ':
+      return `chattr ${wanted === '' ? '-i' : '+i'} -- ${word}`
+    case 'target-differs':
+      return `ln -sfnT -- ${shellWord(wanted)} ${word}`
+    case 'content-differs':
+      return `Find out who changed it, and restore it: sha256sum -- ${word}`
   }
 }
 

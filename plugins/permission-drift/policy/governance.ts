@@ -9,7 +9,10 @@ export type Governs = (path: string, type: FileType, attribute: 'mode' | 'owner'
  * does: else a repair by the one would be drift for the other.
  */
 export function baselineGoverns(rules: Rule[]): Governs {
-  const matchers = rules.map((rule) => globMatcher([rule.path]))
+  const matchers = rules.map((rule) => {
+    const [isMatch, isException] = [globMatcher([rule.path]), globMatcher(rule.except)]
+    return (path: string) => isMatch(path) && !isException(path)
+  })
   return (path, type, attribute) => {
     const matching = rules.filter((_, index) => matchers[index]?.(path))
     if (matching.length === 0) return true

@@ -1,6 +1,6 @@
 import type { CheckContext, Entry, FileStat } from '../../../agent/contract/mod.ts'
 import { checkTree } from '../baseline/check-tree.ts'
-import type { Config } from '../config.ts'
+import { type Config, policyOf } from '../config.ts'
 import { subjectOf } from '../finding-list.ts'
 import { parseMemory } from '../memory.ts'
 import { checkPolicy } from '../policy/check-policy.ts'
@@ -27,7 +27,7 @@ export async function findRepairs(context: Context, selection: Selection): Promi
   const add = (entry: Entry & FileStat, after: Repair['after']) => {
     if (!sameAttributes(entry, after)) repairs.set(entry.path, { entry, after })
   }
-  const governs = baselineGoverns(resolveRules(config.rules, host))
+  const governs = baselineGoverns(resolveRules(policyOf(config), host))
   const remembered = parseMemory(memory)
   for (const tree of config.trees.filter(({ repair }) => repair)) {
     await checkTree(context, tree, remembered.get(tree.path), {

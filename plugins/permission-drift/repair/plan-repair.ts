@@ -17,9 +17,12 @@ const SET_ID = 0o6000
 export function repairByPolicy(entry: Subject, wanted: Wanted): Attributes {
   const uid = pick(entry.uid, wanted.uids)
   const gid = pick(entry.gid, wanted.gids)
-  const mayWiden = wanted.mode?.kind === 'exact' && wanted.mode.mayWiden
-  if (wanted.mode && mayWiden) return { uid, gid, mode: wanted.mode.bits }
-  return { uid, gid, mode: narrow(entry, uid, gid, wanted.mode?.bits) }
+  const { mode } = wanted
+  if (mode?.kind === 'exact' && mode.mayWiden) return { uid, gid, mode: mode.bits }
+  // A mode that is "at least" takes nothing away.
+  const most = mode?.kind === 'at-least' ? undefined : mode?.bits
+  const least = mode?.kind === 'at-least' && mode.mayWiden ? mode.bits : 0
+  return { uid, gid, mode: narrow(entry, uid, gid, most) | least }
 }
 
 /**

@@ -7,7 +7,7 @@ const problems = (value: unknown) =>
 
 describe('config', () => {
   test.each([
-    [{}, ': wanted at least one of `rules` and `trees`'],
+    [{}, ': wanted at least one of `presets`, `rules` and `trees`'],
     [{ rules: [{ path: 'etc' }] }, 'rules.0.path: wanted an absolute path'],
     [{ rules: [{ path: '/a/../b' }] }, 'rules.0.path: wanted an absolute path'],
     [{ rules: [{ path: '/a', mode: 640 }] }, 'rules.0.mode: wanted a mode in octal and in quotes ("0640")'],
@@ -37,10 +37,13 @@ describe('config', () => {
       rules: [{ path: '/a', mode: '0640', owner: 0 }],
       trees: [{ path: '/usr' }],
     })
-    expect(parsed).toEqual({
+    expect(parsed as unknown).toEqual({
       maxFindings: 500,
       pace: { priority: 'idle', maxMemoryPressure: 20, maxIoPressure: 60, maxPause: 120_000 },
-      rules: [{ path: '/a', owner: ['0'], mode: { kind: 'exact', bits: 0o640, mayWiden: false } }],
+      presets: [],
+      rules: [
+        { path: '/a', except: [], owner: ['0'], mode: { kind: 'exact', bits: 0o640, mayWiden: false } },
+      ],
       trees: [
         {
           path: '/usr',
@@ -71,7 +74,7 @@ describe('permissions()', () => {
     })
     expect(check).toEqual({
       list: ['/home', '/opt', '/srv/b', '/usr'],
-      read: ['/proc/pressure', '/opt'],
+      read: ['/opt', '/proc/pressure'],
       capabilities: ['CAP_DAC_READ_SEARCH'],
     })
   })

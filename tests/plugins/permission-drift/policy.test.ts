@@ -5,7 +5,16 @@ import { combineRules, judge, resolveRules } from '../../../plugins/permission-d
 
 const USERS: Record<string, number> = { root: 0, ana: 1000, '7': 7 }
 const GROUPS: Record<string, number> = { root: 0, shadow: 42 }
-const accounts = { userId: (name: string) => USERS[name], groupId: (name: string) => GROUPS[name] }
+const missing = () => {
+  throw Object.assign(new Error('missing'), { code: 'ENOENT' })
+}
+const accounts = {
+  userId: (name: string) => USERS[name],
+  groupId: (name: string) => GROUPS[name],
+  stat: () => undefined,
+  list: missing,
+  readText: missing,
+}
 
 type RuleInput = NonNullable<z.input<typeof config>['rules']>[number]
 const rulesOf = (...rules: RuleInput[]) => resolveRules(config.parse({ rules }).rules, accounts)
@@ -34,6 +43,8 @@ describe('judge()', () => {
     [{ atMost: '0640' }, 0o604, ['mode-differs']],
     [{ atMost: '0640' }, 0o1640, ['mode-differs']],
     [{ atMost: '4755' }, 0o4755, []],
+    [{ atLeast: '0400' }, 0o644, []],
+    [{ atLeast: '0440' }, 0o400, ['mode-differs']],
   ] satisfies [RuleInput['mode'], number, string[]][])(
     'with mode %j says of %p: %p',
     (mode, found, expected) => {

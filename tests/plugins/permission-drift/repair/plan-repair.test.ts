@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'bun:test'
 import fc from 'fast-check'
-import type { Wanted } from '../../../../plugins/permission-drift/policy/judge.ts'
+import { combineRules, type Wanted } from '../../../../plugins/permission-drift/policy/judge.ts'
 import {
   type Attributes,
   planRepair,
@@ -8,18 +8,19 @@ import {
   repairByPolicy,
 } from '../../../../plugins/permission-drift/repair/plan-repair.ts'
 
-const nothing: Wanted = {
-  types: undefined,
-  uids: undefined,
-  gids: undefined,
-  mode: undefined,
-  severity: undefined,
-}
+const nothing: Wanted = combineRules([], 'file')
 const file = (mode: number, uid = 0, gid = 0) => ({ type: 'file' as const, mode, uid, gid })
 
 describe('repairByPolicy()', () => {
   test.each([
     ['takes away what is too much', 0o666, { kind: 'at-most', bits: 0o640 }, 0o640],
+    [
+      'leaves what is wider than it has to be',
+      0o666,
+      { kind: 'at-least', bits: 0o400, mayWiden: true },
+      0o666,
+    ],
+    ['adds what is lacking where it may', 0o200, { kind: 'at-least', bits: 0o440, mayWiden: true }, 0o640],
     ['leaves what is stricter', 0o600, { kind: 'at-most', bits: 0o640 }, 0o600],
     [
       'makes nothing wider, even where the mode is exact',
