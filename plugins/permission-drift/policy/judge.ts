@@ -80,9 +80,10 @@ export function resolveRules(rules: RuleConfig[], host: Names): Rule[] {
 function resolveRule(rule: RuleConfig, host: Names): Rule {
   const unknown: string[] = []
   const resolve = (kind: 'user' | 'group', names: string[] | undefined) => {
+    const before = unknown.length
     const known = names?.map((name) => idOf(kind, name, host, unknown)).filter((id) => id !== undefined)
     if (known === undefined || known.length > 0) return known
-    if (unknown.length === 0) unknown.push(`there is no ${kind} "${names?.join('" or "')}" on this host`)
+    if (unknown.length === before) unknown.push(`there is no ${kind} "${names?.join('" or "')}" on this host`)
     return undefined
   }
   const parsed = (text: string | undefined, parse: (text: string) => string): string | undefined => {

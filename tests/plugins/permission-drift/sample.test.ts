@@ -1,5 +1,5 @@
 import { expect, test } from 'bun:test'
-import { chmodSync, readFileSync } from 'node:fs'
+import { chmodSync, mkdirSync, readFileSync } from 'node:fs'
 import { parse } from 'yaml'
 import plugin from '../../../plugins/permission-drift/plugin.ts'
 import { isRoot } from '../../kit/ordinary-user.ts'
@@ -24,6 +24,8 @@ test.skipIf(!isRoot)(
     host.make('/home/ana/.ssh/id_rsa.pub', 0o644)
     host.make('/usr/local/bin/tool', 0o755)
     chmodSync(`${host.root}/home/ana/.ssh`, 0o700)
+    mkdirSync(`${host.root}/tmp`)
+    chmodSync(`${host.root}/tmp`, 0o1777)
     expect(tellAll(await host.check(config))).toEqual([])
     chmodSync(`${host.root}/etc/shadow`, 0o644)
     chmodSync(`${host.root}/etc/sudoers.d/ana`, 0o666)
