@@ -27,16 +27,25 @@ export function parseComplaints(shown: string[]): Complaint[] {
   })
 }
 
-/** What is wrong with the files, and what of them the job may not read. `fullPath` finds an included file. */
+/**
+ * What is wrong with the files, and what of them the job may not read. `fullPath` finds an included file, `closed`
+ * says how to open the directory of a pattern.
+ */
 export function judgeComplaints(
   complaints: Complaint[],
   fullPath: (file: string) => string,
+  closed: (pattern: string) => Blind,
 ): { findings: Finding[]; blind: Blind[] } {
   const findings: Finding[] = []
   const blind: Blind[] = []
   for (const { severity, file, line, message } of complaints) {
     // What follows an error that was told with its line already.
     if (/^found error in /.test(message)) continue
+    const pattern = /^glob failed for (.*): Permission denied$/s.exec(message)?.[1]
+    if (pattern !== undefined) {
+      blind.push(closed(pattern))
+      continue
+    }
     const path = file === undefined ? 'logrotate' : fullPath(file)
     if (/Permission denied$/.test(message)) {
       blind.push({

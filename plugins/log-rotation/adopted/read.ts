@@ -38,7 +38,9 @@ export function readAdopted(host: HostReader, config: Config, dryRun: boolean): 
     const paths = config.logrotateIncludes.map((directory) => `${directory}/${file}`)
     return paths.find((path) => host.stat(path)) ?? file
   }
-  const { findings, blind } = judgeComplaints(parseComplaints(shown), fullPath)
+  const { findings, blind } = judgeComplaints(parseComplaints(shown), fullPath, (pattern) =>
+    closedTo(pattern, directoryOf(pattern), config),
+  )
   const isOpen = (path: string) => config.logrotateDirectories.some((directory) => isWithin(directory, path))
   const shared: Adopted['shared'] = []
   const ownerOf = nativeOwner(config)

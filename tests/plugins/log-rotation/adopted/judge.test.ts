@@ -28,10 +28,18 @@ test('parseComplaints() leaves out what is neither error nor warning', () => {
 })
 
 test('judgeComplaints() takes what may not be read for blind, never for right', () => {
-  const complaints = parseComplaints(['error: cannot stat /etc/other.d: Permission denied'])
-  const { findings, blind } = judgeComplaints(complaints, (file) => file)
+  const complaints = parseComplaints([
+    'error: cannot stat /etc/other.d: Permission denied',
+    'error: /etc/a.conf:3 glob failed for /srv/*.log: Permission denied',
+  ])
+  const { findings, blind } = judgeComplaints(
+    complaints,
+    (file) => file,
+    (subject) => ({ subject, reason: 'closed' }),
+  )
   expect(findings).toEqual([])
   expect(blind).toMatchObject([
     { subject: '/etc/other.d', reason: expect.stringContaining('logrotateIncludes') },
+    { subject: '/srv/*.log', reason: 'closed' },
   ])
 })
