@@ -27,25 +27,31 @@ export interface Outcome {
   exits: number[]
   tree: Record<string, string>
   state: string[]
+  /** Messages of all runs, of programs that have the same ones. */
+  said: string[]
 }
 
-export const REAL = '/usr/sbin/logrotate'
+/** The installed one, or another that was built. */
+export const REAL = process.env.LOGROTATE_PROGRAM ?? '/usr/sbin/logrotate'
+
+/** 3.22 and later have the messages, and the errors, that reeve has. */
+export const isNewer = (() => {
+  if (!existsSync(REAL)) return false
+  const [, minor] = /^logrotate 3\.([0-9]+)/.exec(String(Bun.spawnSync([REAL, '--version']).stdout)) ?? []
+  return Number(minor) >= 22
+})()
 
 /** What the real program makes of a case, and what reeve does with the same. */
-export async function compare(
-  root: string,
-  given: Case,
-): Promise<{ real: Outcome; ours: Outcome; said: string }> {
-  const real = await outcome(root, given, async (args) => {
-    const { exitCode } = Bun.spawnSync([REAL, ...args], { stdout: 'ignore', stderr: 'ignore' })
+export async function compare(root: string, given: Case): Promise<{ real: Outcome; ours: Outcome }> {
+  const real = await outcome(root, given, async (args, show) => {
+    const { exitCode, stderr } = Bun.spawnSync([REAL, ...args], { stdout: 'ignore' })
+    show(String(stderr))
     return exitCode
   })
-  let said = ''
-  const ours = await outcome(root, given, (args) =>
-    logrotate(args, (text) => {
-      said += text
-    }),
-  )
+  const ours = await outcome(root, given, logrotate)
+  if (isNewer) return { real, ours }
+  real.said = []
+  ours.said = []
   // After an error the states differ: reeve keeps the time of a log that was not rotated.
   if (real.exits.some((code) => code !== 0)) {
     real.state = []
@@ -54,13 +60,13 @@ export async function compare(
     delete real.tree.scripts
     delete ours.tree.scripts
   }
-  return { real, ours, said }
+  return { real, ours }
 }
 
 async function outcome(
   root: string,
   given: Case,
-  run: (args: string[]) => Promise<number>,
+  run: (args: string[], show: (text: string) => void) => Promise<number>,
 ): Promise<Outcome> {
   const tree = join(root, 'tree')
   rmSync(root, { recursive: true, force: true })
@@ -79,9 +85,17 @@ async function outcome(
   const [config, state] = [join(root, 'logrotate.conf'), join(root, 'state')]
   writeFileSync(config, fill(given.config), { mode: 0o644 })
   if (given.state !== undefined) writeFileSync(state, fill(given.state), { mode: 0o640 })
+  const mailer = join(root, 'mailer')
+  writeFileSync(mailer, `#!/bin/sh\necho "$@" >> ${tree}/mailed\ncat >> ${tree}/mailed\n`, { mode: 0o755 })
   const exits: number[] = []
+  let said = ''
   for (const options of given.runs) {
-    exits.push(await run([...options, '-s', state, config]))
+    const args = [...options, '-m', mailer, '-s', state, config]
+    exits.push(
+      await run(args, (text) => {
+        said += text
+      }),
+    )
     for (const name of Object.keys(given.files)) {
       const path = join(tree, name)
       if (name.endsWith('.log') && existsSync(path)) writeFileSync(path, 'more\n', { flag: 'a' })
@@ -95,7 +109,7 @@ async function outcome(
       .split('\n')
       .sort()
       .join('\n')
-  return { exits, tree: found, state: stateLines(state) }
+  return { exits, tree: found, state: stateLines(state), said: messages(said) }
 }
 
 function snapshot(directory: string, prefix = ''): Record<string, string> {
@@ -129,5 +143,14 @@ function stateLines(path: string): string[] {
       line.replace(new RegExp(`${day}-\\d+:(?!0:0$)\\d+:\\d+$`), 'NOW').replace(/(-\d+):0:0$/, '$1:0:0'),
     )
     .map((line) => line.replace(new RegExp(`${day}-\\d+:0:0$`), 'FIRST SEEN'))
+    .sort()
+}
+
+/** In no order: logs are compressed side by side. How another user comes to compress is not the same. */
+function messages(said: string): string[] {
+  return said
+    .replace(/\(pid [0-9]+\)/g, '(pid)')
+    .split('\n')
+    .filter((line) => !/^switching uid to /.test(line))
     .sort()
 }
