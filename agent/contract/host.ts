@@ -154,6 +154,12 @@ export interface FileSource {
   close(): void
 }
 
+/** A SQLite database as of one moment, as a file. While it is open its writers may have to wait. */
+export interface DatabaseSource extends FileSource {
+  /** What `PRAGMA integrity_check` found wrong, the first few; empty when nothing is. */
+  readonly integrityErrors: string[]
+}
+
 export interface HostReader {
   /** Directory in front of every path; "/" on a real host. */
   readonly root: string
@@ -175,6 +181,11 @@ export interface HostReader {
   readText(path: string, options?: { maxBytes?: number; follow?: boolean }): string
   /** Opens a regular file for streaming, without following a link unless `follow` is set. */
   open(path: string, options?: { follow?: boolean }): FileSource
+  /**
+   * A SQLite database as it is between two commits, its write-ahead log included. Its directory must be readable.
+   * Throws when it is none, is locked for long, or has a journal of a transaction that a crash has left.
+   */
+  openDatabase(path: string): Promise<DatabaseSource>
   /**
    * Whether any process has the file open for writing. Undefined where the kernel does not tell: another user's
    * file without CAP_LEASE, or a file system without leases.

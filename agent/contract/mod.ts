@@ -30,6 +30,7 @@ export { absolutePath, byteSize, duration, fileMode, secretReference } from './f
 export type {
   ContentRange,
   CreateOptions,
+  DatabaseSource,
   Entry,
   ExactStat,
   FileSink,

@@ -11,6 +11,7 @@ import {
 } from 'node:fs'
 import type { Detail, DetailRequest, EntryDetails, EntryState } from '../contract/entry-state.ts'
 import type {
+  DatabaseSource,
   Entry,
   ExactStat,
   FileSource,
@@ -28,7 +29,7 @@ import type {
 } from '../contract/host.ts'
 import type { ScanBatch, ScanOptions } from '../contract/scan.ts'
 import { expandBraces } from '../lib/glob.ts'
-import { globBase, isGlob } from '../lib/path.ts'
+import { directoryName, globBase, isGlob } from '../lib/path.ts'
 import { Accounts } from './accounts.ts'
 import { contentRanges } from './content-ranges.ts'
 import type { DetailReader } from './details.ts'
@@ -156,6 +157,19 @@ export class LocalHostReader implements HostReader {
         throw error
       }
     })
+  }
+
+  async openDatabase(path: string): Promise<DatabaseSource> {
+    demand(this.grants, 'read', directoryName(path), 'read')
+    const { openDatabaseSnapshot } = await import('./database-snapshot.ts')
+    return attempt('read the database', path, () => openDatabaseSnapshot(this.realText(path)))
+  }
+
+  /** The path as text, for what takes no bytes. */
+  private realText(path: string): string {
+    const real = this.real(path)
+    if (typeof real === 'string') return real
+    throw new Error('its name is no UTF-8')
   }
 
   isOpenForWriting(path: string): boolean | undefined {

@@ -2,6 +2,7 @@ import { hostname } from 'node:os'
 import {
   type ApplyContext,
   type Artifact,
+  describeError,
   type Finding,
   type Report,
   UserError,
@@ -23,6 +24,8 @@ import { planPrune, prune, rulesFor } from './retention/prune.ts'
 import { rules } from './rules.ts'
 import { HostKey } from './seal/host-key.ts'
 import { formatSeal, putSeal, removeBackup } from './seal/seal.ts'
+import { runCommand } from './source/commands.ts'
+import type { DumpContext } from './source/dumps.ts'
 
 /**
  * Makes a backup in one place, proves it, brings it to all others and proves it there, too. Only where a newer one
@@ -83,7 +86,7 @@ class Run {
     const startedAt = performance.now()
     const sessionKey = newSessionKey()
     try {
-      const first = await this.makeFirst(sessionKey)
+      const first = await this.withCommands(() => this.makeFirst(sessionKey))
       if (!first) return { findings: this.findings }
       const { proven, expected, skipped } = first
       const { record } = proven
@@ -99,6 +102,27 @@ class Run {
       }
     } finally {
       sessionKey.fill(0)
+    }
+  }
+
+  /** Runs what is to be run before, the work, and in any case what is to be run after. */
+  private async withCommands<T>(work: () => Promise<T>): Promise<T> {
+    const { config, host, signal } = this.ctx
+    const secret = (reference: string) => this.ctx.secret(reference)
+    try {
+      for (const command of config.sources.before) await runCommand(host, command, secret, signal)
+      return await work()
+    } finally {
+      for (const command of config.sources.after) {
+        await runCommand(host, command, secret, undefined).catch((error) => {
+          this.findings.push({
+            rule: 'command-failed',
+            subject: command.command[0],
+            severity: rules['command-failed'].severity,
+            summary: describeError(error).slice(0, 2000),
+          })
+        })
+      }
     }
   }
 
@@ -134,6 +158,7 @@ class Run {
             about: aboutOf(ctx, record),
             compressionLevel: ctx.config.compressionLevel,
             before: before?.entries,
+            dumps: { programs: ctx.config.sources.dumps, context: this.dumpContext() },
             index,
           },
           sessionKey,
@@ -144,6 +169,7 @@ class Run {
         )
         record.stored = { bytes: written.bytes, sha256: written.sha256 }
         record.summary = written.summary
+        record.dumps = written.dumps
         record.seal = await this.seal(hostKey, record, written)
         const keyIds = recipients.usable.map(({ encryptionKeyId }) => encryptionKeyId)
         const expected: Expected = { written, sessionKey, keyIds, passphrase }
@@ -168,6 +194,13 @@ class Run {
     }
     if (failure !== undefined) throw failure
     return undefined
+  }
+
+  /** A dump that failed has no size: the last one that was whole counts. */
+  private dumpContext(): DumpContext {
+    const { signal, now } = this.ctx
+    const lastBytes = Object.assign({}, ...this.records.all.map(({ dumps }) => dumps))
+    return { signal, now, lastBytes, secret: (reference) => this.ctx.secret(reference) }
   }
 
   /** The signed text that goes with a backup. */
@@ -333,6 +366,7 @@ function newRecord(
     copies: [copy],
     recipients: recipients.usable.map(({ fingerprint }) => fingerprint),
     hasPassphrase: ctx.config.passphrase !== undefined,
+    dumps: {},
     durationMs: 0,
     summary: null,
   }

@@ -1,13 +1,6 @@
 import { absolutePath, duration, secretReference, z } from '../../agent/contract/mod.ts'
 import { destinationSchema, locationOf, retentionSchema } from './destination/config.ts'
-import { isPathPattern } from './source/selection.ts'
-
-const excludePattern = z
-  .string()
-  .min(1)
-  .refine((pattern) => isPathPattern(pattern) || !pattern.includes('/'), {
-    message: 'wanted an absolute pattern such as "/var/cache/**", or one for a name such as "*.tmp"',
-  })
+import { sourcesSchema } from './source/config.ts'
 
 const recipient = z
   .strictObject({
@@ -23,19 +16,7 @@ const recipient = z
 
 export const configSchema = z
   .strictObject({
-    sources: z
-      .strictObject({
-        paths: z.array(absolutePath).min(1).describe('Files and directories to back up'),
-        exclude: z
-          .array(excludePattern)
-          .default([])
-          .describe('What to leave out: patterns for whole paths, or for names at any depth'),
-        oneFileSystem: z
-          .boolean()
-          .default(true)
-          .describe('Do not enter other file systems that are mounted below a path'),
-      })
-      .describe('What is backed up'),
+    sources: sourcesSchema,
     recipients: z
       .array(recipient)
       .default([])

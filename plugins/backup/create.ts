@@ -9,6 +9,9 @@ import { collectChanges, digestOf, toIndexEntry } from './incremental/changes.ts
 import type { IndexEntry, IndexWriter } from './incremental/index-file.ts'
 import { collecting } from './memory.ts'
 import { readBackup, StreamDigest } from './read.ts'
+import type { DumpConfig } from './source/config.ts'
+import { collectDatabases } from './source/databases.ts'
+import { collectDumps, type DumpContext } from './source/dumps.ts'
 import { collectMembers, type NoteArchived, type Skipped, type SourceOptions } from './source/members.ts'
 
 /** Called with the bytes done so far. */
@@ -19,6 +22,8 @@ export interface WrittenBackup {
   sha256: string
   summary: ArchiveSummary
   skipped: number
+  /** Bytes of each dump that is whole. */
+  dumps: Record<string, number>
 }
 
 /** What goes into a backup. */
@@ -29,6 +34,7 @@ export interface BackupContent {
   compressionLevel: number
   /** The index of the backup before: only what has changed since is archived. Undefined for a full backup. */
   before?: AsyncIterable<IndexEntry[]> | undefined
+  dumps: { programs: readonly DumpConfig[]; context: DumpContext }
   /** Gets what the next backup has to know; committed by the caller. */
   index?: IndexWriter | undefined
 }
@@ -45,10 +51,11 @@ export async function writeBackup(
 ): Promise<WrittenBackup> {
   const log = new ArchiveLog()
   const skipped: Skipped = { count: 0 }
+  const dumps: Record<string, number> = {}
   const { sources } = content
   const pool = new BlockPool(FRAME_CONTENT_BYTES)
   const archive = observe(
-    collecting(writeArchive(membersOf(host, content, log, skipped), log, pool, content.about)),
+    collecting(writeArchive(membersOf(host, content, log, skipped, dumps), log, pool, content.about)),
     (bytes) => {
       sources.signal.throwIfAborted()
       progress(bytes)
@@ -67,23 +74,32 @@ export async function writeBackup(
       )
     }
     await sink.commit()
-    return { bytes: digest.bytes, sha256: digest.sha256(), summary, skipped: skipped.count }
+    return { bytes: digest.bytes, sha256: digest.sha256(), summary, skipped: skipped.count, dumps }
   } finally {
     await sink.abort()
   }
 }
 
-function membersOf(
+/** First what is of one moment, then the tree. */
+async function* membersOf(
   host: HostReader,
-  { sources, before, index }: BackupContent,
+  { sources, before, index, dumps }: BackupContent,
   log: ArchiveLog,
   skipped: Skipped,
-): AsyncIterable<Member | Removal> {
-  if (before) return collectChanges(host, sources, log, skipped, before, (entry) => index?.add(entry))
+  dumped: Record<string, number>,
+): AsyncGenerator<Member | Removal> {
+  yield* collectDatabases(host, sources.databases, log)
+  yield* collectDumps(host, dumps.programs, log, dumps.context, (name, bytes) => {
+    dumped[name] = bytes
+  })
+  if (before) {
+    yield* collectChanges(host, sources, log, skipped, before, (entry) => index?.add(entry))
+    return
+  }
   const note: NoteArchived | undefined =
     index &&
     ((found, opened, line, isWhole) => index.add(toIndexEntry(found, opened, digestOf(line), isWhole)))
-  return collectMembers(host, sources, log, skipped, note)
+  yield* collectMembers(host, sources, log, skipped, note)
 }
 
 /** What a backup must be to be proven. */

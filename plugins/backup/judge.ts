@@ -236,6 +236,12 @@ const CONTENT_RULES: Record<SourceProblem['kind'], [RuleName, remedy: string]> =
     'source-not-entered',
     'Add it to sources.paths, leave it out (sources.exclude), or set sources.oneFileSystem to false',
   ],
+  'too-large': ['source-too-large', 'Leave it out (sources.exclude), or raise sources.maxFileBytes'],
+  damaged: [
+    'database-damaged',
+    'Restore the database from the last backup before this was told, or repair it (sqlite3 DATABASE .recover)',
+  ],
+  'dump-failed': ['dump-failed', 'Run the program by hand to see why, then reeve run the job again'],
 }
 
 /** What the newest backup that counts does not hold as it should. */

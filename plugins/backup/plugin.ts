@@ -30,11 +30,30 @@ function permissions(config: BackupConfig): { check: Omit<Permissions, 'write'>;
     apply: joinPermissions([
       ...config.destinations.map((destination) => permissionsOf(destination, 'write')),
       {
-        read: [...keyFiles, ...config.sources.paths],
+        read: [
+          ...keyFiles,
+          ...config.sources.paths,
+          // SQLite looks for the log and the journal beside a database.
+          ...config.sources.databases.map(directoryOf),
+        ],
         write: config.spoolDirectory === undefined ? [] : [config.spoolDirectory],
         secrets: config.passphrase === undefined ? [] : [config.passphrase],
         capabilities: ['CAP_DAC_READ_SEARCH'],
       },
+      ...programsOf(config).map(({ command, secrets, read, net }) => ({
+        run: [command],
+        secrets: Object.values(secrets),
+        read,
+        net,
+      })),
     ]),
   }
+}
+
+function programsOf({ sources }: BackupConfig) {
+  return [...sources.before, ...sources.dumps, ...sources.after]
+}
+
+function directoryOf(path: string): string {
+  return path.slice(0, path.lastIndexOf('/')) || '/'
 }

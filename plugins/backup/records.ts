@@ -41,6 +41,8 @@ const recordSchema = z.strictObject({
   /** Fingerprints. */
   recipients: z.array(z.string()),
   hasPassphrase: z.boolean(),
+  /** Bytes of each dump that is whole. */
+  dumps: z.record(z.string(), z.number()),
   durationMs: z.number(),
   summary: summarySchema.nullable(),
 })

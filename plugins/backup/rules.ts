@@ -27,6 +27,16 @@ export const rules = {
     means: 'Another file system is mounted below a path that is backed up, and is not in the backup',
     severity: 'warning',
   },
+  'source-too-large': {
+    means: 'A file is larger than what is backed up, and was left out',
+    severity: 'info',
+  },
+  'database-damaged': { means: 'A SQLite database did not pass its integrity check', severity: 'critical' },
+  'dump-failed': {
+    means: 'A dump failed, or cannot be whole: empty, without its end, or far smaller than the last one',
+    severity: 'critical',
+  },
+  'command-failed': { means: 'A program that is to be run after a backup failed', severity: 'warning' },
   'recipient-unusable': {
     means:
       'A key to encrypt to is expired, revoked, too weak or not readable: no backup is made before it is replaced',

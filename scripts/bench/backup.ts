@@ -15,6 +15,7 @@ import { DirectoryDestination } from '../../plugins/backup/destination/directory
 import { newSessionKey } from '../../plugins/backup/encryption.ts'
 import { judgeKeyFile } from '../../plugins/backup/recipients.ts'
 import { restore } from '../../plugins/backup/restore/restore.ts'
+import { sourcesSchema } from '../../plugins/backup/source/config.ts'
 import { fastest, formatMeasurement, type Measurement, measure } from './yardstick.ts'
 
 const { values } = parseArgs({
@@ -136,7 +137,8 @@ async function work(part: string, base: string, tree: string): Promise<void> {
   const written = await writeBackup(
     host,
     {
-      sources: { paths: [tree], exclude: [], oneFileSystem: true, neverInclude: [base], signal },
+      sources: { ...sourcesSchema.parse({ paths: [tree] }), neverInclude: [base], signal },
+      dumps: { programs: [], context: { signal, now, secret: () => '', lastBytes: {} } },
       about: {
         job: 'bench',
         host: '',

@@ -15,7 +15,14 @@ export const MANIFEST_PART_BYTES = 1_048_576
 /** Problems that are listed one by one; all are counted. */
 export const LISTED_PROBLEMS = 200
 
-export const PROBLEM_KINDS = ['changed', 'unreadable', 'not-entered'] as const
+export const PROBLEM_KINDS = [
+  'changed',
+  'unreadable',
+  'not-entered',
+  'too-large',
+  'damaged',
+  'dump-failed',
+] as const
 
 /** Something of the sources that is not, or not as it was, in the archive. */
 export interface SourceProblem {

@@ -4,18 +4,22 @@ import {
   type ExactStat,
   errnoOf,
   type FileStat,
+  formatBytes,
   type HostReader,
   isWithin,
 } from '../../../agent/contract/mod.ts'
 import type { ArchiveEntry, EntryType } from '../archive/entry.ts'
 import { isManifestName } from '../archive/manifest.ts'
 import type { ArchiveLog, Member } from '../archive/writer.ts'
-import { compileExclude, startPaths } from './selection.ts'
+import { CacheDirectories } from './cache-directories.ts'
+import type { Sources } from './config.ts'
+import { compileInclude, compilePatterns, startPaths } from './selection.ts'
 
-export interface SourceOptions {
-  paths: string[]
-  exclude: string[]
-  oneFileSystem: boolean
+export interface SourceOptions
+  extends Pick<
+    Sources,
+    'paths' | 'include' | 'exclude' | 'excludeCaches' | 'maxFileBytes' | 'oneFileSystem' | 'databases'
+  > {
   /** Left out with all that is below: the destination. */
   neverInclude: string[]
   signal: AbortSignal
@@ -46,7 +50,10 @@ export async function* walkSources(
   skipped: Skipped,
   onBlind?: (path: string) => void,
 ): AsyncGenerator<Entry[]> {
-  const isExcluded = compileExclude(options.exclude)
+  const isExcluded = compilePatterns(options.exclude, options.paths)
+  const isIncluded = compileInclude(options.include, options.paths)
+  const caches = new CacheDirectories(host)
+  const neverInclude = new Set([...options.neverInclude, ...databaseFiles(options.databases)])
   const starts = startPaths(options.paths)
   for (const start of starts) {
     const batches = host.walk(start, {
@@ -54,7 +61,9 @@ export async function* walkSources(
         // A source within another one is a start of its own: it may be on another file system.
         if (starts.includes(path)) return true
         const leaveOut =
-          isExcluded(path, name) || options.neverInclude.some((directory) => isWithin(directory, path))
+          neverInclude.has(path) ||
+          isExcluded(path, () => host.stat(path)?.type === 'directory') ||
+          (options.excludeCaches && caches.isContent(path, name))
         if (leaveOut) skipped.count++
         return leaveOut
       },
@@ -72,12 +81,27 @@ export async function* walkSources(
         if (options.oneFileSystem && found.dev !== device && found.type === 'directory') {
           noteNotEntered(found, log)
         }
-        const isArchived = found.type !== 'socket' && found.path !== '/'
+        const isArchived =
+          found.type !== 'socket' &&
+          found.path !== '/' &&
+          (found.type === 'directory' || isIncluded(found.path)) &&
+          !isTooLarge(found, options.maxFileBytes, log)
         if (!isArchived) skipped.count++
         return isArchived
       })
     }
   }
+}
+
+function isTooLarge(found: Entry, maxFileBytes: number | undefined, log: ArchiveLog): boolean {
+  if (maxFileBytes === undefined || found.type !== 'file' || found.size <= maxFileBytes) return false
+  log.problem(found.path, 'too-large', `it has ${formatBytes(found.size)}, and is left out`)
+  return true
+}
+
+/** A database is backed up by itself, with all that belongs to it. */
+function databaseFiles(databases: readonly string[]): string[] {
+  return databases.flatMap((path) => [path, `${path}-wal`, `${path}-shm`, `${path}-journal`])
 }
 
 /** Called for each entry when it is in the archive. */
@@ -163,7 +187,7 @@ function addAttributes(entry: ArchiveEntry, attributes: ReadonlyMap<string, Uint
   if (attributes.size > 0) entry.attributes = attributes
 }
 
-function toEntry(host: HostReader, path: string, stat: ExactStat): ArchiveEntry {
+export function toEntry(host: HostReader, path: string, stat: ExactStat): ArchiveEntry {
   const type = TYPES[stat.type]
   if (!type) throw new Error('it was replaced while the backup ran')
   return {

@@ -20,7 +20,17 @@ test('the sample is a valid job', () => {
 test('configSchema fills in what is not said', () => {
   expect(configSchema.parse(minimal)).toEqual({
     ...minimal,
-    sources: { paths: ['/etc'], exclude: [], oneFileSystem: true },
+    sources: {
+      paths: ['/etc'],
+      include: [],
+      exclude: [],
+      excludeCaches: true,
+      oneFileSystem: true,
+      databases: [],
+      dumps: [],
+      before: [],
+      after: [],
+    },
     recipients: [],
     compressionLevel: 3,
     interval: 72_000_000,
@@ -32,12 +42,14 @@ test('configSchema fills in what is not said', () => {
 test.each<[string, object, string]>([
   ['nobody who could decrypt', { passphrase: undefined }, 'never written unencrypted'],
   ['a passphrase in the clear', { passphrase: 'hunter2' }, 'wanted a reference'],
-  ['no source', { sources: { paths: [] } }, '>=1'],
+  ['no source', { sources: { paths: [] } }, 'at least one path, database or dump'],
   ['a relative source', { sources: { paths: ['etc'] } }, 'absolute path'],
+  ['a dump by a name', { sources: { dumps: [{ name: 'a', command: ['pg_dump'] }] } }, 'whole path'],
+  ['a dump with a path', { sources: { dumps: [{ name: '../a', command: ['/bin/true'] }] } }, 'file name'],
   [
-    'an exclude pattern that is relative',
-    { sources: { paths: ['/etc'], exclude: ['a/b'] } },
-    'absolute pattern',
+    'two dumps of one name',
+    { sources: { dumps: [1, 2].map(() => ({ name: 'a', command: ['/bin/true'] })) } },
+    'name of its own',
   ],
   ['a short fingerprint', { recipients: [{ file: '/k', fingerprint: 'abcd' }] }, '40 hexadecimal'],
   ['a longest age below the interval', { interval: '2d', maxAge: '1d' }, 'longer time than the interval'],

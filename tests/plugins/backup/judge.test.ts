@@ -40,6 +40,7 @@ function record(
     ],
     recipients: [],
     hasPassphrase: true,
+    dumps: {},
     durationMs: 1000,
     summary: {
       entries: 3,

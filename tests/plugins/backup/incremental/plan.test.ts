@@ -15,6 +15,7 @@ function record(index: number, ageDays: number): BackupRecord {
     copies: [],
     recipients: [],
     hasPassphrase: true,
+    dumps: {},
     durationMs: 1,
     summary: null,
   }
