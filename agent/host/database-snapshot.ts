@@ -1,6 +1,7 @@
 import { Database, constants as sqlite } from 'bun:sqlite'
 import { closeSync, constants, existsSync, fstatSync, openSync, readSync } from 'node:fs'
 import type { DatabaseSource, ExactStat } from '../contract/host.ts'
+import { describeError } from '../lib/errors.ts'
 import { toExactStat } from './exact-stat.ts'
 import { type CommittedLog, readCommittedLog } from './write-ahead-log.ts'
 
@@ -109,10 +110,14 @@ function begin(
 }
 
 function integrityErrors(database: Database): string[] {
-  const rows = database
-    .query<{ integrity_check: string }, []>(`PRAGMA integrity_check(${INTEGRITY_ERRORS})`)
-    .all()
-  return rows.map((row) => row.integrity_check).filter((line) => line !== 'ok')
+  try {
+    const rows = database
+      .query<{ integrity_check: string }, []>(`PRAGMA integrity_check(${INTEGRITY_ERRORS})`)
+      .all()
+    return rows.map((row) => row.integrity_check).filter((line) => line !== 'ok')
+  } catch (error) {
+    return [describeError(error)] // so damaged that the check itself ends
+  }
 }
 
 class Pages {
