@@ -31,7 +31,8 @@ export class Authenticator {
   authorize(c: ApiContext, access: Access, route: string): Caller | undefined {
     if (access === 'open') return undefined
     if (access === 'local' && this.isLocal(c)) return undefined
-    const caller = this.trusted() ?? this.byHeader(c, route)
+    const caller =
+      this.trusted() ?? (access === 'feed' ? this.byUrl(c, route) : undefined) ?? this.byHeader(c, route)
     this.requireScope(c, caller, access === 'local' ? 'read' : access, route)
     return caller
   }
@@ -99,6 +100,18 @@ export class Authenticator {
       this.deps.log.warn('use of a token could not be stored', { reason: describeError(error) })
     }
     return token
+  }
+
+  /** URLs are kept and shown by many programs, so only a token that is good for nothing else may stand in one. */
+  private byUrl(c: ApiContext, route: string): Caller | undefined {
+    const presented = c.req.query('token')
+    if (presented === undefined) return undefined
+    const token = this.verify(c, presented.length > LONGEST_AUTHORIZATION ? '' : presented, route)
+    if (token.scope === 'feed') return { actor: token.name, scope: token.scope }
+    throw new ProblemError(
+      'forbidden',
+      'Only a token of scope "feed" may stand in a URL; and now rotate this one.',
+    )
   }
 
   private byHeader(c: ApiContext, route: string): Caller {

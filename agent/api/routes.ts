@@ -1,4 +1,5 @@
 import { auditRoutes } from './audits.ts'
+import { calendarRoutes } from './calendar.ts'
 import { findingRoutes } from './findings.ts'
 import { healthRoutes } from './health.ts'
 import { inventoryRoutes } from './inventory.ts'
@@ -20,6 +21,7 @@ export const routes: Route[] = [
   ...silenceRoutes,
   ...auditRoutes,
   ...inventoryRoutes,
+  ...calendarRoutes,
   ...metricRoutes,
   ...reloadRoutes,
   defineRoute({

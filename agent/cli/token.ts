@@ -23,7 +23,8 @@ export const token: CliCommand = {
     scope: {
       type: 'string',
       value: 'SCOPE',
-      means: 'read (default), operate or admin; each includes the ones before it',
+      means:
+        'read (default), operate or admin, each includes the ones before it; feed is for the URL of a calendar',
     },
     expires: { type: 'string', value: 'DURATION', means: 'Ends after this, such as 90d; default never' },
     overlap: {

@@ -222,8 +222,8 @@ export const audit = sqliteTable(
   (table) => [index('audit_at').on(table.at)],
 )
 
-export const SCOPES = ['read', 'operate', 'admin'] as const
-/** Each scope includes the ones before it. */
+/** Each scope includes the ones before it. `feed` sees the calendar and nothing else: it may stand in a URL. */
+export const SCOPES = ['feed', 'read', 'operate', 'admin'] as const
 export type Scope = (typeof SCOPES)[number]
 
 /** API tokens. Only the SHA-256 of a token is stored: it has 256 bits of entropy, so no salt is needed. */

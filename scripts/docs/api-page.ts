@@ -19,6 +19,7 @@ const description = z.object({ paths: z.record(z.string(), z.record(z.string(), 
 const ACCESS = {
   open: 'anyone',
   local: 'anyone on this machine; others `read`',
+  feed: '`feed`, in the URL too',
   read: '`read`',
   operate: '`operate`',
   admin: '`admin`',

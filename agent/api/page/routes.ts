@@ -68,6 +68,7 @@ export function mountPage(app: Hono<ApiEnv>, deps: ApiDeps, authenticator: Authe
   app.post('/sign-in', sameOrigin, (c) =>
     act(c, async () => {
       const token = authenticator.verify(c, await field(c, 'token'), 'sign-in')
+      authenticator.requireScope(c, { actor: token.name, scope: token.scope }, 'read', 'sign-in')
       const id = sessions.begin(token, deps.now())
       setCookie(c, name, id, { ...cookie, maxAge: SESSION_MS / 1000 })
       leaveTrail(deps, c, { actor: token.name, action: 'sign-in', object: 'page', result: 'ok' })
