@@ -12,7 +12,7 @@ const DAY_MS = 86_400_000
 
 /** The ledger, or a verb of the plugin that keeps it: `reeve credentials rotate NAME`. */
 export async function credentials(rest: string[] = [], plugins?: PluginSource): Promise<CliCommand> {
-  const verb = rest.find((word) => !word.startsWith('-'))
+  const verb = firstWord(rest)
   const plugin = verb === undefined ? undefined : (await plugins?.load([PLUGIN]))?.get(PLUGIN)
   if (!plugin || verb === undefined) return ledger
   const verbs = Object.keys(plugin.commands ?? {})
@@ -23,7 +23,14 @@ export async function credentials(rest: string[] = [], plugins?: PluginSource): 
     )
   }
   const { pluginVerb } = await import('./plugin-command.ts')
-  return { ...pluginVerb(plugin, rest), name: `credentials ${verb}` }
+  return { ...pluginVerb(plugin, [verb]), name: `credentials ${verb}` }
+}
+
+/** The first word that is neither an option nor the value of one that stands before it. */
+function firstWord(words: string[]): string | undefined {
+  return words.find(
+    (word, index) => !word.startsWith('-') && !/^(-c|--config|--job)$/.test(words[index - 1] ?? ''),
+  )
 }
 
 const ledger: CliCommand = {

@@ -138,7 +138,7 @@ function evidenceOf({ subject, fingerprint, openedAtMs }: Incident, entries: Ent
 function declaredPaths(config: Config, credentials: Credential[]): Set<string> {
   return new Set([
     ...config.credentials.filter(isFileDeclaration).map(({ path }) => path),
-    ...config.credentials.flatMap((one) => ('privateKey' in one ? (one.privateKey ?? []) : [])),
+    ...config.credentials.flatMap((one) => ('keyFile' in one ? (one.keyFile ?? []) : [])),
     ...credentials.map(({ path }) => path),
   ])
 }

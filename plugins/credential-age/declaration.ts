@@ -189,7 +189,7 @@ export const declarationSchema = z.discriminatedUnion('kind', [
     kind: z.literal('certificate').describe('X.509 certificates and chains, PEM, DER or PKCS#12'),
     ...common,
     ...trust,
-    privateKey: z
+    keyFile: z
       .union([
         absolutePath,
         z.string().regex(/^[\w.-]{1,200}$/, 'wanted a path, or a name in the same directory'),

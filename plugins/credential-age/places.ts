@@ -71,13 +71,10 @@ export function addressOf({ host, port }: Pick<EndpointDeclaration, 'host' | 'po
 }
 
 /** Where the private key of a certificate file is declared to be. */
-export function keyFileOf(
-  declaration: { privateKey?: string | undefined },
-  path: string,
-): string | undefined {
-  const { privateKey } = declaration
-  if (privateKey === undefined || privateKey.startsWith('/')) return privateKey
-  return `${path.slice(0, path.lastIndexOf('/'))}/${privateKey}`
+export function keyFileOf(declaration: { keyFile?: string | undefined }, path: string): string | undefined {
+  const { keyFile } = declaration
+  if (keyFile === undefined || keyFile.startsWith('/')) return keyFile
+  return `${path.slice(0, path.lastIndexOf('/'))}/${keyFile}`
 }
 
 /** The files that a declaration stands for now. */

@@ -8,6 +8,7 @@ import type {
   CommandResult,
   Finding,
   Json,
+  OwnToken,
   PluginSpec,
   Report,
 } from '../../agent/contract/mod.ts'
@@ -30,6 +31,7 @@ export interface PluginRun {
   memory?: Json
   secrets?: Record<string, string>
   signal?: AbortSignal
+  ownTokens?: OwnToken[]
 }
 
 /** Runs the phases of a plugin in this process, with the real host layer and exactly its own permissions. */
@@ -65,6 +67,7 @@ export function pluginUnderTest<S extends z.ZodObject>(
     fingerprint: (value: string | Uint8Array) =>
       createHmac('sha256', 'a key for tests').update(value).digest('hex').slice(0, 32),
     progress: () => {},
+    ...(run.ownTokens ? { ownTokens: run.ownTokens } : {}),
     lowerPriority: () => {},
     state: new LocalHostWriter(
       root,

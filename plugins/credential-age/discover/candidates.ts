@@ -34,7 +34,7 @@ export const CANDIDATES: { pattern: string; declare: (path: string) => Proposal 
   ]),
   {
     pattern: '/etc/letsencrypt/live/*/fullchain.pem',
-    declare: (path) => ({ kind: 'certificate', path, privateKey: 'privkey.pem', maxMode: '0644' }),
+    declare: (path) => ({ kind: 'certificate', path, keyFile: 'privkey.pem', maxMode: '0644' }),
   },
   { pattern: '/etc/shadow', declare: (path) => ({ kind: 'account-passwords', path, maxAge: '365d' }) },
   {

@@ -14,7 +14,7 @@ export function judgeCertificate(credential: Credential, report: Reporter): Find
     findings.push(
       report('certificate-key-mismatch', `does not belong to the private key ${keyMatch.path}`, {
         remedy: `Put the key in place that it was issued for; compare: openssl x509 -in ${quote(path)} -noout -pubkey, and openssl pkey -in ${quote(keyMatch.path)} -pubout`,
-        evidence: { privateKey: keyMatch.path },
+        evidence: { keyFile: keyMatch.path },
       }),
     )
   }

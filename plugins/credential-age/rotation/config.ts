@@ -29,7 +29,7 @@ export const rotation = z
     issue: argv
       .optional()
       .describe(
-        'For a certificate: writes a new one (PEM, with chain) to the path {certificate} and its key to {privateKey}; both words are replaced in the arguments',
+        'For a certificate: writes a new one (PEM, with chain) to the path {certificate} and its key to {keyFile}; both words are replaced in the arguments',
       ),
     renew: argv
       .optional()

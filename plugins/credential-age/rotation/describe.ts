@@ -52,7 +52,10 @@ export function describeJournal({ rotation, name }: Rotatable, journal: Journal 
   if (!journal) return [`${name} was never rotated by reeve.`]
   const lines = journal.history
     .filter(({ step }, index, all) => all.findIndex((one) => one.step === step) === index)
-    .map(({ step, atMs }) => `  ${new Date(atMs).toISOString()}  ${WORDS[step]}`)
+    .map(
+      ({ step, atMs }) =>
+        `  ${new Date(atMs).toISOString()}  ${(gapsAt[step] ?? '') && journal.unproven.includes(gapsAt[step] ?? '') ? 'nothing could be asked' : WORDS[step]}`,
+    )
   const until = overlapEndMs(journal, rotation.overlap)
   const end = isOpen(journal)
     ? until === undefined
@@ -63,6 +66,12 @@ export function describeJournal({ rotation, name }: Rotatable, journal: Journal 
       : `It was taken back: ${journal.reason ?? 'for no known reason'}.`
   const gaps = journal.unproven.map((what) => `Not proven: ${what} (no \`verify\` can tell).`)
   return [`Rotation of ${name}:`, ...lines, ...gaps, end]
+}
+
+/** What would be proven by a step, if there is a `verify`. */
+const gapsAt: Partial<Record<(typeof STEPS)[number], string>> = {
+  verified: 'the new one is accepted',
+  refused: 'the old one is refused',
 }
 
 const WORDS: Record<(typeof STEPS)[number], string> = {

@@ -46,7 +46,7 @@ export function issueCommand(
   return [
     program,
     ...words.map((word) =>
-      word.replaceAll('{certificate}', `${path}.reeve-next`).replaceAll('{privateKey}', `${key}.reeve-next`),
+      word.replaceAll('{certificate}', `${path}.reeve-next`).replaceAll('{keyFile}', `${key}.reeve-next`),
     ),
   ]
 }

@@ -41,7 +41,7 @@ export function rotatableOf(config: Config, name: string): Rotatable {
 export function problemOf({ declaration, rotation, path }: Rotatable): string | undefined {
   if (isGlob(path)) return 'its path is a pattern; declare the file itself'
   if (declaration.kind === 'certificate') {
-    if (!declaration.privateKey) return 'a certificate needs `privateKey`, so that both are changed together'
+    if (!declaration.keyFile) return 'a certificate needs `keyFile`, so that both are changed together'
     if ((rotation.issue === undefined) === (rotation.renew === undefined)) {
       return 'a certificate needs one of `issue` and `renew`'
     }

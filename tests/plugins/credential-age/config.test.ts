@@ -90,7 +90,7 @@ test('permissions() asks for ports, programs and passwords only where a declarat
       {
         kind: 'certificate',
         path: '/etc/tls/*/cert.pem',
-        privateKey: 'key.pem',
+        keyFile: 'key.pem',
         password: 'env:KEY_PASSWORD',
       },
     ],
