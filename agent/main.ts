@@ -18,6 +18,12 @@ switch (process.argv[2]) {
     const args = process.argv.slice(2)
     // A link named as a program that reeve stands in for is that program.
     const name = basename(process.argv0)
-    process.exit(await runCli(builtInPlugins.programs?.[name] ? [name, ...args] : args, builtInPlugins))
+    const code = await runCli(builtInPlugins.programs?.[name] ? [name, ...args] : args, builtInPlugins)
+    // A pipe takes 64 KiB at once; what waits behind that would be lost.
+    await new Promise<void>((resolve) => {
+      process.stdout.once('error', () => resolve())
+      process.stdout.end(() => resolve())
+    })
+    process.exit(code)
   }
 }

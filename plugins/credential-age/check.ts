@@ -146,7 +146,7 @@ function declaredPaths(config: Config, credentials: Credential[]): Set<string> {
 /** "root, group ssl-cert": who can open a file, as far as its mode says. */
 function readersOf(host: HostReader, { mode, uid, gid }: CredentialFile): string {
   if (mode & 0o004) return 'everyone'
-  const owner = mode & 0o400 ? host.userName(uid) : 'root'
+  const owner = mode & 0o400 && uid !== 0 ? host.userName(uid) : 'root'
   const readers = [...new Set(['root', owner])]
   if (mode & 0o040) readers.push(`group ${host.groupName(gid)}`)
   return readers.join(', ')
