@@ -255,7 +255,7 @@ class Run {
 
   /** What a job must not back up: backups, and what it writes while it runs. */
   private neverInclude(): string[] {
-    return [...this.places.directories(), this.ctx.stateDir]
+    return [...Places.directoriesOf(this.ctx.config, this.ctx.stateDir), this.ctx.stateDir]
   }
 
   /** To all places that do not have it; then each of them removes what it does not keep any longer. */

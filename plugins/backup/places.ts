@@ -24,8 +24,6 @@ export class Places {
   private constructor(
     readonly all: readonly Place[],
     readonly spool: Place | undefined,
-    private readonly config: BackupConfig,
-    private readonly spoolDirectory: string,
     /** What could not be opened. */
     readonly failures: readonly Finding[],
   ) {}
@@ -55,7 +53,7 @@ export class Places {
     const spoolDirectory = spoolDirectoryOf(config, ctx.stateDir)
     const isRemote = all.some((place) => place.config?.type !== 'directory')
     const spool = isRemote ? await openSpool(ctx, spoolDirectory, records) : undefined
-    return new Places(all, spool, config, spoolDirectory, failures)
+    return new Places(all, spool, failures)
   }
 
   /** Where an archive is written to first, in order of preference: a disk of this host is never slow or away. */
@@ -94,14 +92,11 @@ export class Places {
   }
 
   /** Directories of this host that hold backups: none of them is to be in a backup itself. */
-  directories(): string[] {
-    const { destinations } = this.config
-    return [
-      ...destinations.flatMap((destination) =>
-        destination.type === 'directory' ? [destination.directory] : [],
-      ),
-      this.spoolDirectory,
-    ]
+  static directoriesOf(config: BackupConfig, stateDir: string): string[] {
+    const directories = config.destinations.flatMap((destination) =>
+      destination.type === 'directory' ? [destination.directory] : [],
+    )
+    return [...directories, spoolDirectoryOf(config, stateDir)]
   }
 
   async close(): Promise<void> {
@@ -115,7 +110,7 @@ function wasThere({ objects }: Place, { record, copy }: ProvenCopy): boolean {
   return object !== undefined && object.bytes === record.stored.bytes && object.mtimeMs === copy.mtimeMs
 }
 
-export function spoolDirectoryOf({ spoolDirectory }: BackupConfig, stateDir: string): string {
+function spoolDirectoryOf({ spoolDirectory }: BackupConfig, stateDir: string): string {
   return spoolDirectory ?? `${stateDir}/spool`
 }
 

@@ -1,8 +1,14 @@
 import { definePlugin, type Permissions } from '../../agent/contract/mod.ts'
 import { check } from './check.ts'
+import { diff } from './commands/diff.ts'
+import { drill } from './commands/drill.ts'
+import { estimate } from './commands/estimate.ts'
+import { exportInstructions } from './commands/export-instructions.ts'
 import { forget } from './commands/forget.ts'
 import { list } from './commands/list.ts'
+import { prune } from './commands/prune.ts'
 import { restore } from './commands/restore.ts'
+import { show } from './commands/show.ts'
 import { verify } from './commands/verify.ts'
 import { type BackupConfig, configSchema } from './config.ts'
 import { joinPermissions, permissionsOf } from './destination/open.ts'
@@ -17,7 +23,18 @@ export default definePlugin({
   permissions,
   check,
   apply: async (ctx) => (await import('./apply.ts')).apply(ctx),
-  commands: { list, verify, restore, forget },
+  commands: {
+    list,
+    show,
+    diff,
+    verify,
+    drill,
+    restore,
+    estimate,
+    prune,
+    forget,
+    'export-instructions': exportInstructions,
+  },
 })
 
 function permissions(config: BackupConfig): { check: Omit<Permissions, 'write'>; apply: Permissions } {

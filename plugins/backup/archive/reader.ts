@@ -21,6 +21,8 @@ const MANIFEST_LARGEST_BYTES = 4 * MANIFEST_PART_BYTES
 
 /** What is told of a whole archive. */
 export interface BackupHandler extends ArchiveHandler {
+  /** `sha256` is of the content of a file. */
+  entryEnd(sha256?: string): void
   /** First of all. */
   about(about: AboutBackup): void
   /** An entry is gone since the backup before, and all that was below. Neither is in this archive again. */
@@ -101,8 +103,9 @@ export class ArchiveReader {
       this.manifest = undefined
       return
     }
-    if (this.entry) this.lines.add(this.entry, this.hash?.digest('hex'))
-    this.handler?.entryEnd?.()
+    const sha256 = this.hash?.digest('hex')
+    if (this.entry) this.lines.add(this.entry, sha256)
+    this.handler?.entryEnd?.(sha256)
   }
 
   private takeManifest(name: string, content: Buffer): void {

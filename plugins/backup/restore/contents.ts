@@ -14,57 +14,64 @@ export interface ContentEntry {
   size: number
   mtimeNs: bigint
   linkName: string
-  /** Name of the archive of the chain that it is in. */
-  archive: string
+  /** Of the content of a file; undefined for all else. */
+  sha256: string | undefined
 }
 
-/**
- * All that a backup holds, by name, in the order of the archives: the full one and the changes since. Only believed
- * when every archive was read to its end.
- */
+/** All that a backup holds, by name, put together from the full archive and the changes since. */
+export class Contents implements Pick<BackupHandler, 'entry' | 'entryEnd' | 'removed'> {
+  readonly entries = new Map<string, ContentEntry>()
+  private readonly gone = new Set<string>()
+  private last: ContentEntry | undefined
+
+  constructor(private readonly isSelected: (name: string) => boolean) {}
+
+  entry({ name, type, mode, uid, gid, size, mtimeNs, linkName }: ArchiveEntry): void {
+    this.last = undefined
+    if (!this.isSelected(name)) return
+    if (this.entries.get(name)?.type === 'directory' && type !== 'directory') {
+      for (const path of this.entries.keys()) if (isWithin(name, path)) this.entries.delete(path)
+    }
+    this.last = { type, mode, uid, gid, size, mtimeNs, linkName, sha256: undefined }
+    this.entries.set(name, this.last)
+  }
+
+  entryEnd(sha256?: string): void {
+    if (this.last) this.last.sha256 = sha256
+  }
+
+  removed(name: string): void {
+    this.gone.add(name)
+  }
+
+  /** To be called at the end of each archive. */
+  endLayer(): void {
+    const { gone } = this
+    if (gone.size === 0) return
+    for (const name of this.entries.keys()) {
+      for (let end = name.length; end > 0; end = name.lastIndexOf('/', end - 1)) {
+        if (!gone.has(name.slice(0, end))) continue
+        this.entries.delete(name)
+        break
+      }
+    }
+    gone.clear()
+  }
+}
+
+/** Reads all archives of a backup to their ends: what they hold is only believed then. */
 export async function readContents(
   layers: readonly StoredLayer[],
   unlock: (message: OpenedMessage) => Promise<Uint8Array>,
   isSelected: (name: string) => boolean,
-  onFile?: (entry: ArchiveEntry) => Partial<Pick<BackupHandler, 'data' | 'entryEnd'>>,
-): Promise<Map<string, ContentEntry>> {
-  const contents = new Map<string, ContentEntry>()
-  for (const { name: archive, stored, sha256 } of layers) {
-    const gone = new Set<string>()
-    let file: Partial<Pick<BackupHandler, 'data' | 'entryEnd'>> | undefined
-    const found = await readBackup(stored(), unlock, {
-      removed: (name) => void gone.add(name),
-      entry(entry) {
-        file = undefined
-        if (!isSelected(entry.name)) return
-        const before = contents.get(entry.name)
-        if (before?.type === 'directory' && entry.type !== 'directory') dropBelow(contents, entry.name)
-        const { type, mode, uid, gid, size, mtimeNs, linkName } = entry
-        contents.set(entry.name, { type, mode, uid, gid, size, mtimeNs, linkName, archive })
-        file = onFile?.(entry)
-      },
-      data: (chunk) => file?.data?.(chunk),
-      entryEnd: () => file?.entryEnd?.(),
-    })
+): Promise<ReadonlyMap<string, ContentEntry>> {
+  const contents = new Contents(isSelected)
+  for (const { name, stored, sha256 } of layers) {
+    const found = await readBackup(stored(), unlock, contents)
     if (sha256 !== undefined && found.sha256 !== sha256) {
-      throw new Error(`"${archive}" is not what its host has signed`)
+      throw new Error(`"${name}" is not what its host has signed`)
     }
-    dropGone(contents, gone)
+    contents.endLayer()
   }
-  return contents
-}
-
-function dropBelow(contents: Map<string, ContentEntry>, name: string): void {
-  for (const path of contents.keys()) if (isWithin(name, path)) contents.delete(path)
-}
-
-function dropGone(contents: Map<string, ContentEntry>, gone: ReadonlySet<string>): void {
-  if (gone.size === 0) return
-  for (const name of contents.keys()) {
-    for (let end = name.length; end > 0; end = name.lastIndexOf('/', end - 1)) {
-      if (!gone.has(name.slice(0, end))) continue
-      contents.delete(name)
-      break
-    }
-  }
+  return contents.entries
 }

@@ -1,8 +1,10 @@
 import { randomBytes } from 'node:crypto'
 import { describeError, type HostWriter, UserError } from '../../../agent/contract/mod.ts'
 import type { ArchiveSummary } from '../archive/manifest.ts'
+import type { BackupHandler } from '../archive/reader.ts'
 import type { OpenedMessage } from '../encryption.ts'
 import { readBackup } from '../read.ts'
+import type { Contents } from './contents.ts'
 import { compileSelection } from './name.ts'
 import { RestoreOutcome } from './outcome.ts'
 import { Placement } from './place.ts'
@@ -12,6 +14,8 @@ export interface RestoreOptions {
   target: string
   patterns: string[]
   overwrite: boolean
+  /** Gets what is restored, to compare with it. */
+  contents?: Contents | undefined
 }
 
 /** One stored backup. */
@@ -55,7 +59,7 @@ export async function restore(
   const staged = new StagedTree(host, staging, compileSelection(options.patterns), outcome)
   try {
     requirePrivateTarget(host, target, staged.own.uid)
-    const summary = await readLayers(layers, unlock, staged).catch((cause) => {
+    const summary = await readLayers(layers, unlock, staged, options.contents).catch((cause) => {
       if (cause instanceof UserError) throw cause
       throw new Error(`${describeError(cause)}; nothing was restored`, { cause })
     })
@@ -76,20 +80,43 @@ async function readLayers(
   layers: readonly StoredLayer[],
   unlock: (message: OpenedMessage) => Promise<Uint8Array>,
   staged: StagedTree,
+  contents: Contents | undefined,
 ): Promise<ArchiveSummary> {
+  const handler = contents ? both(staged, contents) : staged
   let summary: ArchiveSummary | undefined
   let before: string | undefined
   for (const { name, stored, sha256 } of layers) {
     if (before !== undefined) staged.nextLayer(before)
-    const found = await readBackup(stored(), unlock, staged)
+    const found = await readBackup(stored(), unlock, handler)
     if (sha256 !== undefined && found.sha256 !== sha256)
       throw new Error(`"${name}" is not what its host has signed`)
     staged.endLayer()
+    contents?.endLayer()
     summary = found.summary
     before = name
   }
   if (!summary) throw new Error('there is no backup')
   return summary
+}
+
+function both(staged: StagedTree, contents: Contents): BackupHandler {
+  return {
+    about: (about) => staged.about(about),
+    entry(entry) {
+      staged.entry(entry)
+      contents.entry(entry)
+    },
+    data: (chunk) => staged.data(chunk),
+    hole: (bytes) => staged.hole(bytes),
+    entryEnd(sha256) {
+      staged.entryEnd()
+      contents.entryEnd(sha256)
+    },
+    removed(name) {
+      staged.removed(name)
+      contents.removed(name)
+    },
+  }
 }
 
 /** Takes away what a restore that was killed has built aside. */
