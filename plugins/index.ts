@@ -10,6 +10,7 @@ const plugins: Record<string, Load> = {
   'credential-age': () => import('./credential-age/plugin.ts'),
   backup: () => import('./backup/plugin.ts'),
   attestation: () => import('./attestation/plugin.ts'),
+  'network-exposure': () => import('./network-exposure/plugin.ts'),
   command: () => import('./command/plugin.ts'),
 }
 

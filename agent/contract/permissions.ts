@@ -12,7 +12,8 @@ export interface Permissions {
   write?: string[] | undefined
   /** Change the mode and owner of what is at or below these paths, not its contents or names. Patterns are not allowed. */
   attributes?: string[] | undefined
-  /** "host:port" (TCP; the kernel enforces the port, the host layer the name) or "unix:/path". */
+  /** "host:port" (TCP; the kernel enforces the port, the host layer the name) "unix:/path", or "netlink": asking the kernel
+   * about its network. */
   net?: string[] | undefined
   /** Programs with the arguments they may get: [program, ...args]; a last "…" allows any further arguments. */
   run?: [program: string, ...args: string[]][] | undefined

@@ -48,7 +48,8 @@ export function enterJail(request: JailRequest): string {
   const net = request.permissions.net ?? []
   const filter = {
     metadata: request.mayChange,
-    internet: net.some((entry) => !entry.startsWith('unix:')),
+    internet: net.some((entry) => !entry.startsWith('unix:') && entry !== 'netlink'),
+    netlink: net.includes('netlink'),
     unixSockets: net.some((entry) => entry.startsWith('unix:')),
   }
   installFilter(buildFilter(filter, architecture()))
@@ -200,10 +201,10 @@ function firstBytes(path: string, length: number): string {
 }
 
 function portOf(entry: string): number[] {
-  if (entry.startsWith('unix:')) return []
+  if (entry.startsWith('unix:') || entry === 'netlink') return []
   const port = Number(entry.slice(entry.lastIndexOf(':') + 1))
   if (!Number.isInteger(port) || port < 1 || port > 65_535) {
-    throw new Error(`Cannot grant "${entry}": wanted "host:port" or "unix:/path"`)
+    throw new Error(`Cannot grant "${entry}": wanted "host:port", "unix:/path" or "netlink"`)
   }
   return [port]
 }

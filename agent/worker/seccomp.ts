@@ -159,6 +159,8 @@ export interface FilterRules {
   metadata: boolean
   /** May open TCP and UDP sockets. */
   internet: boolean
+  /** May ask the kernel about its network. */
+  netlink: boolean
   /** May open unix sockets. */
   unixSockets: boolean
 }
@@ -223,7 +225,8 @@ export function buildFilter(rules: FilterRules, processor: 'x64' | 'arm64'): Ins
     ])
   }
   const families = [
-    ...(rules.internet ? [AF_INET, AF_INET6, AF_NETLINK] : []),
+    ...(rules.internet ? [AF_INET, AF_INET6] : []),
+    ...(rules.internet || rules.netlink ? [AF_NETLINK] : []),
     ...(rules.unixSockets ? [AF_UNIX] : []),
   ]
   when(table.socket, [

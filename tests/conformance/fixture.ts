@@ -11,6 +11,8 @@ export interface Fixture {
   canaries: string[]
   /** Entries of permissions without which the kernel allows the same, because another entry implies them. */
   implied?: string[]
+  /** Entries of permissions that have nothing to open on this host: a program that is not installed. */
+  idle?: string[]
   /** Changes something harmless on the host, so that the next check has to look closely. */
   disturb?: () => void
   /** The same job with so much to do that it takes seconds. */

@@ -209,8 +209,8 @@ const all = (names: string[], processor: Processor, value: string | number) =>
     names.filter((name) => number(name, processor) !== undefined).map((name) => [name, value]),
   )
 
-const NOTHING = { metadata: false, internet: false, unixSockets: false }
-const EVERYTHING = { metadata: true, internet: true, unixSockets: true }
+const NOTHING = { metadata: false, internet: false, unixSockets: false, netlink: false }
+const EVERYTHING = { metadata: true, internet: true, unixSockets: true, netlink: false }
 
 for (const processor of ['x64', 'arm64'] as const) {
   test(`buildFilter() for ${processor} allows ordinary calls and never those that lead out of the jail`, () => {
@@ -263,6 +263,7 @@ for (const processor of ['x64', 'arm64'] as const) {
     expect(ask(NOTHING)).toEqual([])
     expect(ask({ ...NOTHING, internet: true })).toEqual(['inet', 'inet6', 'netlink'])
     expect(ask({ ...NOTHING, unixSockets: true })).toEqual(['unix'])
+    expect(ask({ ...NOTHING, netlink: true })).toEqual(['netlink'])
     expect(ask(EVERYTHING)).toEqual(['unix', 'inet', 'inet6', 'netlink'])
     const refused = answer(buildFilter(NOTHING, processor), processor, { number: socket, arguments: [2, 1] })
     expect(refused).toBe(EACCES)

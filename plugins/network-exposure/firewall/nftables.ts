@@ -1,0 +1,243 @@
+import { z } from '../../../agent/contract/mod.ts'
+import { type Prefix, parsePrefix } from '../address.ts'
+import {
+  type BaseChain,
+  type Chain,
+  comesInBy,
+  type PacketFilter,
+  type Rule,
+  type Truth,
+  type Verdict,
+} from './filter.ts'
+
+// The JSON of `nft -j list ruleset`: libnftables-json(5). Only what decides about new packets is read.
+
+const FAMILIES: Record<string, readonly (4 | 6)[]> = { ip: [4], ip6: [6], inet: [4, 6] }
+
+const document = z.looseObject({ nftables: z.array(z.record(z.string(), z.unknown())) })
+const chainShape = z.looseObject({
+  family: z.string(),
+  table: z.string(),
+  name: z.string(),
+  type: z.string().optional(),
+  hook: z.string().optional(),
+  prio: z.number().optional(),
+  policy: z.string().optional(),
+})
+const ruleShape = z.looseObject({
+  family: z.string(),
+  table: z.string(),
+  chain: z.string(),
+  expr: z.array(z.record(z.string(), z.unknown())).default([]),
+})
+const setShape = z.looseObject({
+  family: z.string(),
+  table: z.string(),
+  name: z.string(),
+  elem: z.array(z.unknown()).default([]),
+})
+
+/** Throws when it is no such document. Tables that iptables manages may be left out: these are read in its own words. */
+export function parseNftables(
+  text: string,
+  outside: string[],
+  leaveOut: (table: { family: string; name: string }) => boolean,
+): PacketFilter {
+  const { nftables } = document.parse(JSON.parse(text))
+  const chains = new Map<string, Chain>()
+  const bases: { base: BaseChain; priority: number }[] = []
+  const sets = new Map<string, unknown[]>()
+  const wanted = ({ family, table }: { family: string; table: string }) =>
+    FAMILIES[family] !== undefined && !leaveOut({ family, name: table })
+  for (const entry of nftables) {
+    for (const kind of ['set', 'map'] as const) {
+      if (!entry[kind]) continue
+      const set = setShape.parse(entry[kind])
+      sets.set(idOf(set.family, set.table, set.name), set.elem)
+    }
+    if (!entry.chain) continue
+    const chain = chainShape.parse(entry.chain)
+    if (!wanted(chain)) continue
+    const rules: Rule[] = []
+    chains.set(idOf(chain.family, chain.table, chain.name), { rules })
+    if (chain.hook === 'input' && chain.type === 'filter') {
+      const policy = chain.policy === 'drop' ? 'drop' : 'accept'
+      const families = FAMILIES[chain.family] ?? []
+      bases.push({ base: { name: chain.name, policy, families, rules }, priority: chain.prio ?? 0 })
+    }
+  }
+  for (const entry of nftables) {
+    if (!entry.rule) continue
+    const rule = ruleShape.parse(entry.rule)
+    if (!wanted(rule)) continue
+    const inTable = (name: string) => idOf(rule.family, rule.table, name)
+    chains.get(inTable(rule.chain))?.rules.push(...parseRule(rule.expr, { inTable, sets, outside }))
+  }
+  return { input: bases.toSorted((a, b) => a.priority - b.priority).map(({ base }) => base), chains }
+}
+
+function idOf(family: string, table: string, name: string): string {
+  return `${family} ${table} ${name}`
+}
+
+/** What a rule may refer to. */
+interface Surroundings {
+  /** Id of a chain or set of the rule's own table. */
+  inTable(name: string): string
+  sets: ReadonlyMap<string, unknown[]>
+  /** Interfaces by which packets from elsewhere come in. */
+  outside: string[]
+}
+
+type Condition = (packet: { protocol: 'tcp' | 'udp'; family: 4 | 6; port: number }) => Truth
+
+/** One rule; a verdict map is a rule for each of its elements. */
+function parseRule(expressions: Record<string, unknown>[], around: Surroundings): Rule[] {
+  const conditions: Condition[] = []
+  const rule: Rule = { matches: () => 'yes', verdict: { kind: 'continue' } }
+  const mapped: Rule[] = []
+  for (const expression of expressions) {
+    const [kind = ''] = Object.keys(expression)
+    const value = expression[kind]
+    if (kind === 'match') readMatch(value, rule, conditions, around)
+    else if (kind === 'vmap') mapped.push(...readVerdictMap(value, around))
+    else if (kind === 'limit' || kind === 'xt') conditions.push(() => 'maybe')
+    else rule.verdict = verdictOf(expression, around) ?? rule.verdict
+  }
+  const matches: Condition = (packet) => all(conditions.map((condition) => condition(packet)))
+  if (mapped.length === 0) return [{ ...rule, matches }]
+  return mapped.map((one) => ({
+    ...rule,
+    ...one,
+    matches: (packet) => all([matches(packet), one.matches(packet)]),
+  }))
+}
+
+function verdictOf(expression: Record<string, unknown>, { inTable }: Surroundings): Verdict | undefined {
+  if ('accept' in expression) return { kind: 'accept' }
+  if ('drop' in expression || 'reject' in expression) return { kind: 'drop' }
+  if ('return' in expression) return { kind: 'return' }
+  for (const kind of ['jump', 'goto'] as const) {
+    const target = expression[kind]
+    if (isRecord(target) && typeof target.target === 'string') return { kind, chain: inTable(target.target) }
+  }
+  return undefined
+}
+
+const matchShape = z.looseObject({ op: z.string(), left: z.unknown(), right: z.unknown() })
+
+function readMatch(value: unknown, rule: Rule, conditions: Condition[], around: Surroundings): void {
+  const { op, left, right } = matchShape.parse(value)
+  const isNot = op === '!='
+  if (op !== '==' && op !== 'in' && !isNot) {
+    conditions.push(() => 'maybe')
+    return
+  }
+  const elements = elementsOf(right, around)
+  const field = fieldOf(left)
+  if (field === 'saddr') {
+    const prefixes = elements?.map(prefixOf)
+    if (!prefixes || prefixes.includes(undefined)) rule.hasStrangeSource = true
+    else if (isNot) rule.notSources = prefixes as Prefix[]
+    else rule.sources = prefixes as Prefix[]
+    return
+  }
+  const condition = conditionOf(field, elements, around)
+  conditions.push(isNot ? (packet) => opposite(condition(packet)) : condition)
+}
+
+/** What a condition is about, in a word; "" for what is not understood. */
+function fieldOf(left: unknown): string {
+  if (!isRecord(left)) return ''
+  const { payload, meta, ct } = left
+  if (isRecord(payload)) {
+    if (payload.field === 'saddr') return 'saddr'
+    if (payload.field === 'dport') return payload.protocol === 'th' ? 'dport' : `${payload.protocol} dport`
+    if (payload.field === 'protocol' || payload.field === 'nexthdr') return 'protocol'
+    return ''
+  }
+  if (isRecord(meta) && typeof meta.key === 'string') return meta.key
+  return isRecord(ct) && ct.key === 'state' ? 'state' : ''
+}
+
+function conditionOf(field: string, elements: unknown[] | undefined, { outside }: Surroundings): Condition {
+  const has = (text: string) => (elements?.some((element) => element === text) ? 'yes' : 'no')
+  const hasPort = (port: number): Truth =>
+    elements === undefined ? 'maybe' : elements.some((element) => inRange(element, port)) ? 'yes' : 'no'
+  switch (field) {
+    case 'dport':
+      return ({ port }) => hasPort(port)
+    case 'tcp dport':
+    case 'udp dport':
+      return ({ protocol, port }) => (field.startsWith(protocol) ? hasPort(port) : 'no')
+    case 'protocol':
+    case 'l4proto':
+      return ({ protocol }) => (elements ? has(protocol) : 'maybe')
+    case 'nfproto':
+      return ({ family }) => has(family === 4 ? 'ipv4' : 'ipv6')
+    case 'iifname':
+    case 'iif':
+      return () => {
+        const truths = elements?.map((element) => comesInBy(String(element), outside)) ?? ['maybe']
+        return truths.includes('yes') ? 'yes' : truths.includes('maybe') ? 'maybe' : 'no'
+      }
+    case 'state':
+      return () => (elements ? has('new') : 'maybe')
+    default:
+      return () => 'maybe'
+  }
+}
+
+function readVerdictMap(value: unknown, around: Surroundings): Rule[] {
+  if (!isRecord(value)) return []
+  const field = fieldOf(value.key)
+  const pairs = elementsOf(value.data, around) ?? []
+  return pairs.flatMap((pair): Rule[] => {
+    if (!Array.isArray(pair) || !isRecord(pair[1])) return []
+    const verdict = verdictOf(pair[1], around)
+    if (!verdict) return []
+    const elements = elementsOf(pair[0], around)
+    if (field !== 'saddr') return [{ matches: conditionOf(field, elements, around), verdict }]
+    const prefixes = elements?.map(prefixOf)
+    return prefixes && !prefixes.includes(undefined)
+      ? [{ matches: () => 'yes', sources: prefixes as Prefix[], verdict }]
+      : [{ matches: () => 'yes', hasStrangeSource: true, verdict }]
+  })
+}
+
+/** The elements of a value: one, a set, a named set; undefined when they are not known. */
+function elementsOf(value: unknown, { inTable, sets }: Surroundings): unknown[] | undefined {
+  if (typeof value === 'string' && value.startsWith('@')) return sets.get(inTable(value.slice(1)))?.map(plain)
+  if (isRecord(value) && Array.isArray(value.set)) return value.set.map(plain)
+  return Array.isArray(value) ? value : [value]
+}
+
+/** An element may carry a timeout or counter around its value. */
+function plain(element: unknown): unknown {
+  return isRecord(element) && isRecord(element.elem) ? element.elem.val : element
+}
+
+function prefixOf(element: unknown): Prefix | undefined {
+  if (typeof element === 'string') return parsePrefix(element)
+  const prefix = isRecord(element) ? element.prefix : undefined
+  return isRecord(prefix) ? parsePrefix(`${prefix.addr}/${prefix.len}`) : undefined
+}
+
+function inRange(element: unknown, port: number): boolean {
+  if (typeof element === 'number') return element === port
+  const range = isRecord(element) ? element.range : undefined
+  return Array.isArray(range) && port >= Number(range[0]) && port <= Number(range[1])
+}
+
+function all(truths: Truth[]): Truth {
+  if (truths.includes('no')) return 'no'
+  return truths.includes('maybe') ? 'maybe' : 'yes'
+}
+
+function opposite(truth: Truth): Truth {
+  return truth === 'yes' ? 'no' : truth === 'no' ? 'yes' : 'maybe'
+}
+
+function isRecord(value: unknown): value is Record<string, unknown> {
+  return value !== null && typeof value === 'object' && !Array.isArray(value)
+}
