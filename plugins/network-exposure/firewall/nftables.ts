@@ -37,18 +37,16 @@ const setShape = z.looseObject({
   elem: z.array(z.unknown()).default([]),
 })
 
-/** Throws when it is no such document. Tables that iptables manages may be left out: these are read in its own words. */
-export function parseNftables(
-  text: string,
-  outside: string[],
-  leaveOut: (table: { family: string; name: string }) => boolean,
-): PacketFilter {
+/**
+ * Throws when it is no such document. Tables that iptables manages are in it, too, with conditions that only iptables
+ * can tell: read like this they let in at least whom they do, so both readings together are right.
+ */
+export function parseNftables(text: string, outside: string[]): PacketFilter {
   const { nftables } = document.parse(JSON.parse(text))
   const chains = new Map<string, Chain>()
   const bases: { base: BaseChain; priority: number }[] = []
   const sets = new Map<string, unknown[]>()
-  const wanted = ({ family, table }: { family: string; table: string }) =>
-    FAMILIES[family] !== undefined && !leaveOut({ family, name: table })
+  const wanted = ({ family }: { family: string }) => FAMILIES[family] !== undefined
   for (const entry of nftables) {
     for (const kind of ['set', 'map'] as const) {
       if (!entry[kind]) continue
