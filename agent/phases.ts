@@ -24,7 +24,7 @@ export interface PhaseParts {
 
 /** Runs a phase of a job in a jailed worker: what the engine calls `execute`. */
 export function phaseExecutor(parts: PhaseParts): (input: PhaseInput) => Promise<PhaseOutput> {
-  return async ({ kind, job, now, memory, findings, timeoutMs, signal, onProgress }) => {
+  return async ({ kind, job, now, memory, actions, findings, timeoutMs, signal, onProgress }) => {
     const permissions = (kind === 'check' ? job.permissions.check : job.permissions.apply) ?? {}
     let secrets: Record<string, string>
     try {
@@ -56,6 +56,7 @@ export function phaseExecutor(parts: PhaseParts): (input: PhaseInput) => Promise
         root: '/',
         now,
         memory,
+        actions,
         secrets,
         fingerprintKey: fingerprintKey(parts.state.hostKey, job.plugin.name),
         ...(job.plugin.file === null ? { ownTokens: parts.ownTokens() } : {}),

@@ -91,6 +91,7 @@ export class Service {
       execute: phaseExecutor({ state, redactor, log, ownTokens: () => ownTokens(this.store, Date.now()) }),
       lock: (job: string) => takeLock(state.lockFile(`job-${job}`)),
       waivers: () => this.setup.config.waivers,
+      jobs: () => this.setup.jobs,
       alert: (transitions: Parameters<typeof this.alerts.write>[0]) => this.alerts.write(transitions),
       onFinished: () => {
         this.isSettled = false

@@ -52,6 +52,7 @@ export async function loadSetup(
         summary: built.summary,
         file: null,
         canApply: built.apply !== undefined,
+        ...(built.seesActions && { seesActions: true }),
       }
       if (job.watch && !built.watch)
         problems.push(problemAt(loaded.source, ['jobs', name, 'watch'], NOT_WATCHED))

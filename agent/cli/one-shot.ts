@@ -28,6 +28,7 @@ export function openOneShot(host: HostView, verbose: boolean) {
     execute: phaseExecutor({ state, redactor, log, ownTokens: () => ownTokens(store, Date.now()) }),
     lock: (job) => takeLock(state.lockFile(`job-${job}`)),
     waivers: () => host.config.waivers,
+    jobs: () => host.jobs,
     alert: alerts.write,
     onFinished: () => {},
     now: () => Date.now(),

@@ -63,6 +63,7 @@ export {
   type CommandResult,
   definePlugin,
   type Log,
+  type OwnAction,
   type OwnToken,
   type PluginSource,
   type PluginSpec,

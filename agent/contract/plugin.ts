@@ -32,6 +32,8 @@ interface RunContext<C> {
   readonly stateDir: string
   /** `memory` of the last finished run. */
   readonly memory: Json | undefined
+  /** What reeve's own jobs did of late, for a plugin with `seesActions`. */
+  readonly actions?: readonly OwnAction[] | undefined
   /** The value behind a declared secret reference. Never put it into a report, a file or an argument. */
   secret(reference: string): string
   /** Keyed identity of a secret value (HMAC-SHA-256 with a key of this host and plugin), 32 hex digits. */
@@ -62,6 +64,21 @@ export interface CommandContext<C> extends Omit<ApplyContext<C>, 'config' | 'fin
   /** Config of the job that the command is about; undefined where it works without one. */
   readonly config: C | undefined
   readonly args: CommandArgs
+}
+
+/** A run in which a job of this reeve may have acted: from its start to its end. */
+export interface OwnAction {
+  job: string
+  plugin: string
+  runId: number
+  startedMs: number
+  /** Null while it goes on. */
+  finishedMs: number | null
+  /** What its apply was permitted to touch. */
+  write: string[]
+  attributes: string[]
+  /** Paths of its artifacts and of its inventory: backups, logs. */
+  subjects: string[]
 }
 
 export interface CommandArgs {
@@ -116,6 +133,8 @@ export interface PluginSpec<S extends z.ZodObject = z.ZodObject> {
   name: string
   summary: string
   defaults: { schedule: string; timeout: string }
+  /** Asks for `ctx.actions`. */
+  seesActions?: boolean
   /** Every rule that check or apply may report. */
   rules: Record<string, Rule>
   /** Strict: an unknown key is an error. Every field has a `.describe()`: the reference page is made of it. */

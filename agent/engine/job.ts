@@ -5,7 +5,7 @@ import type { WatchPlan } from '../contract/plugin.ts'
 /** A job as it runs: configuration, defaults and plugin put together. Durations in milliseconds. */
 export interface Job {
   name: string
-  plugin: { name: string; summary: string; file: string | null; canApply: boolean }
+  plugin: { name: string; summary: string; file: string | null; canApply: boolean; seesActions?: boolean }
   /** Cron expression of 5 or 6 fields or a nickname; null for one that only runs when asked to. */
   schedule: string | null
   timezone: string

@@ -1,4 +1,5 @@
 import type { WaiverConfig } from '../config/schema.ts'
+import type { OwnAction } from '../contract/plugin.ts'
 import type { Json, Report } from '../contract/report.ts'
 import { describeError } from '../lib/errors.ts'
 import type { Redactor } from '../lib/redact.ts'
@@ -19,6 +20,7 @@ import { activeSilences } from '../store/silences.ts'
 import type { Transition } from '../store/transitions.ts'
 import type { Job } from './job.ts'
 import { combine, healthFindings, type RunResult, unfinished } from './outcome.ts'
+import { ownActions } from './own-actions.ts'
 import { isExamined, isHealthRule, reconcile } from './reconcile.ts'
 import { silenceFor, waiverFor } from './waiver.ts'
 
@@ -33,6 +35,7 @@ export interface PhaseInput {
   job: Job
   now: number
   memory: Json | undefined
+  actions: OwnAction[]
   findings: Report['findings']
   timeoutMs: number
   signal: AbortSignal
@@ -54,6 +57,8 @@ export interface RunnerParts {
   /** Takes the lock of a job among all processes on this host; undefined when another one holds it. */
   lock(job: string): { release(): void } | undefined
   waivers(): WaiverConfig[]
+  /** The jobs of the configuration, for what those that act may touch. Default: none is known. */
+  jobs?(): readonly Job[]
   /** Puts alerts for the transitions into the outbox; called inside of the run's transaction. */
   alert(transitions: Transition[]): void
   /** After the transaction: alerts may be waiting. */
@@ -331,6 +336,12 @@ class Phases {
       job: this.job,
       now: this.run.startedAt,
       memory,
+      actions: this.job.plugin.seesActions
+        ? ownActions(this.parts.store, this.parts.jobs?.() ?? [], {
+            job: this.job.name,
+            now: this.parts.now(),
+          })
+        : [],
       findings,
       timeoutMs,
       signal: this.signal,

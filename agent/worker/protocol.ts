@@ -1,6 +1,6 @@
 import { readSync } from 'node:fs'
 import type { Permissions } from '../contract/permissions.ts'
-import type { OwnToken } from '../contract/plugin.ts'
+import type { OwnAction, OwnToken } from '../contract/plugin.ts'
 import type { Json, Report } from '../contract/report.ts'
 
 /** What a worker is told, on its standard input: the jail in the first frame, the work in the second. */
@@ -34,6 +34,8 @@ export interface WorkRequest {
   root: string
   now: number
   memory: Json | undefined
+  /** What reeve's own jobs did of late. */
+  actions?: OwnAction[]
   /** Values by reference. */
   secrets: Record<string, string>
   /** Hex; for keyed identities. */

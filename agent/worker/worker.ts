@@ -68,6 +68,7 @@ async function perform(
     signal,
     stateDir: request.stateDir,
     memory: request.memory,
+    actions: request.actions ?? [],
     state: new LocalHostWriter(
       request.root,
       toGrants({}, request.stateDir, () => []),

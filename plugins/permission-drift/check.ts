@@ -2,6 +2,7 @@ import { type CheckContext, type Fact, isWithin, type Metric, type Report } from
 import { checkTree } from './baseline/check-tree.ts'
 import { describeDrift, describeLostBaseline } from './baseline/describe.ts'
 import { Fold } from './baseline/fold.ts'
+import { Causes } from './cause/causes.ts'
 import { type Config, policyOf } from './config.ts'
 import { FindingList } from './finding-list.ts'
 import { parseMemory, type Remembered, toMemory } from './memory.ts'
@@ -40,6 +41,7 @@ export async function check(context: CheckContext<Config>): Promise<Report> {
       { name: 'policy_seconds', value: seconds, help: 'Time that checking the policy took' },
     )
   }
+  const causes = await Causes.open(context, (subject, reason) => list.addBlind('causes', subject, reason))
   const governs = baselineGoverns(resolveRules(policyOf(config), host))
   const before = parseMemory(context.memory)
   const after = new Map<string, Remembered>()
@@ -50,6 +52,7 @@ export async function check(context: CheckContext<Config>): Promise<Report> {
       for (const item of judged) list.add(tree.path, item)
     })
     const result = await checkTree({ ...context, pause: pacer.pause }, tree, before.get(tree.path), {
+      explain: causes.explain,
       onChange: (change) => {
         const own = withoutGoverned(change, governs)
         if (own) fold.add(own)
@@ -64,6 +67,7 @@ export async function check(context: CheckContext<Config>): Promise<Report> {
     metrics.push(...result.metrics)
     facts.push(...result.facts)
   }
+  causes.remember()
   const isBlind = list.result().blind.map(({ subject }) => subject)
   history.save(state, stateDir, (subject) => !isBlind.some((path) => isWithin(path, subject)))
   metrics.push(...pacer.metrics())

@@ -1,4 +1,5 @@
 import { absolutePath, duration, isGlob, z } from '../../agent/contract/mod.ts'
+import { explain, windows } from './cause/settings.ts'
 import { ATTRIBUTES } from './change.ts'
 import { pace } from './pace.ts'
 import { PRESET_NAMES, presetRules } from './policy/presets.ts'
@@ -67,6 +68,8 @@ export const config = z
       .array(tree)
       .default([])
       .describe('Trees compared with a baseline, which the first run makes and `accept` renews'),
+    explain,
+    windows,
     pace,
     maxFindings: z
       .number()

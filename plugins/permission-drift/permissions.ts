@@ -1,10 +1,11 @@
 import { expandBraces, globBase, isGlob, isWithin, type Permissions } from '../../agent/contract/mod.ts'
+import { causePrograms, evidencePaths, readsForCauses } from './cause/sources.ts'
 import { type Config, policyOf, type TreeConfig } from './config.ts'
 import { PRESSURE } from './pace.ts'
 import { type RuleConfig, SERVICE_OF } from './policy/rule-config.ts'
 import { UNIT_DIRECTORIES } from './policy/service-user.ts'
 
-/** Pure: what a job of this configuration may touch. Contents are read only where they are compared. */
+/** Pure: what a job of this configuration may touch. Contents are read only where they or causes are looked for. */
 export function permissions(config: Config): { check: Permissions; apply: Permissions } {
   const rules = policyOf(config)
   const list = listedDirectories(rules, config.trees)
@@ -21,8 +22,17 @@ export function permissions(config: Config): { check: Permissions; apply: Permis
     ...rules.filter(({ sha256 }) => sha256).flatMap(({ path }) => expandBraces(path).map(globBase)),
     ...(asksUnits ? [...UNIT_DIRECTORIES, '/etc/passwd'] : []),
   ])
+  const forCauses = readsForCauses(config) ? config.trees.map(({ path }) => path) : []
+  const looked = outermost([...read, ...forCauses, ...evidencePaths(config)])
+  const programs = causePrograms(config)
   return {
-    check: { list, read, capabilities: ['CAP_DAC_READ_SEARCH'] },
+    check: {
+      // What may be read may be listed.
+      list: list.filter((path) => !looked.some((readable) => isWithin(readable, path))),
+      read: looked,
+      ...(programs.length > 0 && { run: programs }),
+      capabilities: ['CAP_DAC_READ_SEARCH'],
+    },
     apply: {
       list,
       read,

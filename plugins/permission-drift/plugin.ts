@@ -1,4 +1,5 @@
 import { definePlugin } from '../../agent/contract/mod.ts'
+import { window } from './cause/command-window.ts'
 import { check } from './check.ts'
 import { accept } from './commands/accept.ts'
 import { diff } from './commands/diff.ts'
@@ -58,8 +59,9 @@ export default definePlugin({
   },
   config,
   permissions,
+  seesActions: true,
   watch: watchPlan,
   check,
   apply,
-  commands: { show, diff, accept, history, plan, undo },
+  commands: { show, diff, accept, history, window, plan, undo },
 })

@@ -1,8 +1,10 @@
 import { isGlob, type WatchPlan } from '../../../agent/contract/mod.ts'
-import type { Config } from '../config.ts'
+import { type Config, policyOf } from '../config.ts'
 
 /** Pure: the policy's paths, and the trees with all below them. What every tree leaves out is left out here. */
-export function watchPlan({ rules, trees }: Config): WatchPlan {
+export function watchPlan(config: Config): WatchPlan {
+  const { trees } = config
+  const rules = policyOf(config)
   const inTrees = trees.flatMap(({ path }) => [path, path === '/' ? '/**' : `${path}/**`])
   const paths = [...new Set([...rules.map(({ path }) => path), ...inTrees])]
   // A rule may want to know of what a tree leaves out, and so may another tree.

@@ -39,6 +39,17 @@ describe('config', () => {
     })
     expect(parsed as unknown).toEqual({
       maxFindings: 500,
+      explain: {
+        packages: ['dpkg'],
+        reeve: true,
+        tmpfiles: true,
+        certificates: [
+          '/etc/letsencrypt/live/*/fullchain.pem',
+          '/root/.acme.sh/*/fullchain.cer',
+          '/etc/lego/certificates/*.crt',
+        ],
+      },
+      windows: [],
       pace: { priority: 'idle', maxMemoryPressure: 20, maxIoPressure: 60, maxPause: 120_000 },
       presets: [],
       rules: [
@@ -71,12 +82,30 @@ describe('permissions()', () => {
         { path: '/home/x/*' },
       ],
       trees: [{ path: '/usr' }, { path: '/opt', attributes: ['content'] }],
+      explain: { packages: [], certificates: [], tmpfiles: false },
     })
     expect(check).toEqual({
-      list: ['/home', '/opt', '/srv/b', '/usr'],
+      list: ['/home', '/srv/b', '/usr'],
       read: ['/opt', '/proc/pressure'],
       capabilities: ['CAP_DAC_READ_SEARCH'],
     })
+  })
+
+  test('permissions() reads the evidence of causes, and no program unless rpm is asked', () => {
+    const { check } = of({ trees: [{ path: '/usr' }] })
+    expect(check.read).toEqual([
+      '/etc/tmpfiles.d',
+      '/proc/pressure',
+      '/run/tmpfiles.d',
+      '/usr',
+      '/var/lib/dpkg',
+      '/var/log/dpkg.log',
+      '/var/log/dpkg.log.1',
+    ])
+    expect([check.list, check.run]).toEqual([[], undefined])
+    const rpm = of({ trees: [{ path: '/usr' }], explain: { packages: ['rpm'] } }).check
+    expect(rpm.read).toContain('/var/lib/rpm')
+    expect(rpm.run?.map(([program]) => program)).toEqual(['/usr/bin/rpm'])
   })
 
   test('permissions() changes attributes of what rules speak of and of trees that are repaired, and writes nothing', () => {
