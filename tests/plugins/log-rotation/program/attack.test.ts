@@ -60,7 +60,7 @@ const modes = [
 asRoot(
   'an exchanged directory on the way to a log leads nowhere else, in thousands of exchanges',
   async () => {
-    using work = workspace('', undefined)
+    using work = workspace('', null)
     chmodSync(work.path, 0o755)
     mkdirSync(work.at('site'))
     mkdirSync(work.at('site/logs'))
@@ -97,7 +97,7 @@ asRoot(
 
 // CVE-2016-1247, and 2011-1548: links in the place of a log and of old ones, in a directory of the attacker's own.
 againstOthers('links in the place of logs are never followed, created through or emptied', async () => {
-  using work = workspace('', undefined)
+  using work = workspace('', null)
   chmodSync(work.path, 0o755)
   mkdirSync(work.at('logs'))
   chownSync(work.at('logs'), NOBODY, NOBODY)
@@ -168,7 +168,7 @@ test('a name with the signs of a shell is a name to shred, mailers, compressors 
   const name = 'x; touch HIT; $(touch HIT) `touch HIT` \'" && -n &|.log'
   using work = workspace(
     '@/*.log {\nrotate 1\nshred\nmail root\ncompress\ncompresscmd @/compressor\ncompressext .c\nuncompresscmd /bin/cat\npostrotate\nprintf %s "$1" > @/told\nendscript\npreremove\nprintf %s "$1" >> @/removed\nendscript\n}\n',
-    undefined,
+    null,
   )
   work.write('compressor', '#!/bin/sh\ncat\n', 0o755)
   work.write('mailer', `#!/bin/sh\nprintf '%s\\n' "$@" > ${work.at('mailed')}\ncat > /dev/null\n`, 0o755)
@@ -185,7 +185,7 @@ test('a name with the signs of a shell is a name to shred, mailers, compressors 
 // CVE-2011-1155: names that break the state file, so that nothing is rotated any more.
 test('a name with line ends, quotes and backslashes is kept in the state and found again', async () => {
   const names = ['a\n"b" 2020-1-1.log', 'c\\n.log', 'd"e\\"f.log', 'g \n\n h.log']
-  using work = workspace('@/*.log {\ndaily\nrotate 3\n}\n', undefined)
+  using work = workspace('@/*.log {\ndaily\nrotate 3\n}\n', null)
   for (const name of names) work.write(name, 'line\n')
   expect(await work.run('-f')).toBe(0)
   for (const name of names) work.write(name, 'line\n')
@@ -198,7 +198,7 @@ test('a name with line ends, quotes and backslashes is kept in the state and fou
 asRoot('a log that is a link, has other names or lies where others can write is left alone', async () => {
   using work = workspace(
     '@/safe/*.log {\nrotate 1\ncopytruncate\n}\n@/open/*.log {\nrotate 1\ncreate\n}\n@/group/*.log {\nrotate 1\n}\n',
-    undefined,
+    null,
   )
   for (const directory of ['safe', 'open', 'group']) mkdirSync(work.at(directory))
   chmodSync(work.at('open'), 0o1777)

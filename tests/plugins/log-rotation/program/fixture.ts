@@ -4,13 +4,13 @@ import { logrotate } from '../../../../plugins/log-rotation/program/main.ts'
 import { temporaryDirectory } from '../../../kit/plugin.ts'
 
 /** A directory with a configuration and a log in it; `@` in the configuration stands for the directory. */
-export function workspace(config: string, log: string | undefined = 'line\n') {
+export function workspace(config: string, log: string | null = 'line\n') {
   const directory = temporaryDirectory('logrotate')
   const at = (name: string) => join(directory.path, name)
   const configure = (text: string) =>
     writeFileSync(at('conf'), text.replaceAll('@', directory.path), { mode: 0o644 })
   configure(config)
-  if (log !== undefined) writeFileSync(at('a.log'), log, { mode: 0o640 })
+  if (log !== null) writeFileSync(at('a.log'), log, { mode: 0o640 })
   let said = ''
   return {
     at,
@@ -18,7 +18,7 @@ export function workspace(config: string, log: string | undefined = 'line\n') {
     path: directory.path,
     /** Runs over the configuration and returns the exit code. */
     run: (...options: string[]) =>
-      logrotate([...options, '-s', at('state'), at('conf')], (text) => {
+      logrotate(['-s', at('state'), ...options, at('conf')], (text) => {
         said += text
       }),
     /** What was said since the last time. */
