@@ -202,6 +202,26 @@ jailTest('what the job may not do is told with what to add, and nothing is green
   expect(stdout).toContain('logrotateIncludes')
 })
 
+jailTest(
+  'a run that is killed in the middle of a rotation is ended by the next one, and nothing is rotated twice',
+  async () => {
+    const script = 'if [ ! -e @/log/cut ]; then touch @/log/cut; kill -9 $PPID; sleep 30; fi\necho ran >> @/log/ran'
+    const block = `@/log/app.log {\n size 1\n rotate 5\n compress\n create\n postrotate\n${script}\n endscript\n}\n`
+    await using host = new LogHost(
+      { config: adopts },
+      { 'etc/logrotate.conf': block, 'log/app.log': 'line\n' },
+    )
+    host.put('etc/logrotate.d/.keep', '')
+    expect((await host.run('logs')).outcome).toBe('failed')
+    expect(existsSync(host.at('log/ran'))).toBe(false)
+    await host.run('logs')
+    expect(await host.rules()).toEqual([])
+    expect(readdirSync(host.at('log')).sort()).toEqual(['app.log', 'app.log.1.gz', 'cut', 'ran'])
+    expect(allLines(host.at('log/app.log'))).toEqual(['line'])
+    expect(readFileSync(host.at('log/ran'), 'utf8')).toBe('ran\n')
+  },
+)
+
 jailTest('the daemon rotates a log soon after it has become too large', async () => {
   const config = { sets: [{ name: 'app', paths: ['@/log/app.log'], size: '1k', compress: 'gzip' }] }
   await using host = new LogHost({ config, schedule: '* * * * * *' }, { 'log/app.log': 'short\n' })

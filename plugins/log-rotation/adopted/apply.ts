@@ -11,20 +11,23 @@ import { attributesOf } from '../program/attributes.ts'
 import { compressLog } from '../program/compress-log.ts'
 import { Files } from '../program/files.ts'
 import { becomeRoot } from '../program/identity.ts'
+import { Journal } from '../program/journal.ts'
 import type { Listener } from '../program/listener.ts'
 import { Output } from '../program/output.ts'
-import { rotateSet } from '../program/rotate-set.ts'
+import { recover } from '../program/recover.ts'
+import { type RunOptions, rotateSet } from '../program/rotate-set.ts'
 import type { LogRotation } from '../program/rotation.ts'
 import { worksOnHandles } from '../program/works-on-handles.ts'
 import type { Records } from '../records/records.ts'
 import { firstWords, parseComplaints } from './judge.ts'
 import { Proofs } from './prove.ts'
 import { readAdopted } from './read.ts'
-import { type HeldLogs, readHeld, readTimes, writeHeld, writeTimes } from './state.ts'
+import { type HeldLogs, readHeld, readTimes, timesPath, writeHeld, writeTimes } from './state.ts'
 
 /** How long a writer may take to reopen its log after the scripts. */
 const REOPEN_GRACE_MS = 5000
 const POLL_MS = 10
+const MAIL = '/usr/bin/mail'
 
 /** Rotates what the check found due, by the very program that stands in for logrotate. */
 export async function applyAdopted(
@@ -41,7 +44,10 @@ export async function applyAdopted(
       .filter(({ rule, evidence }) => rule === 'writer-not-reopened' && evidence?.by === 'logrotate')
       .map(({ subject }) => subject),
   )
-  if (wanted.size + released.size === 0) return { findings: [], artifacts: [] }
+  const isCutOff = ctx.findings.some(
+    ({ rule, evidence }) => rule === 'rotation-unfinished' && evidence?.by === 'logrotate',
+  )
+  if (wanted.size + released.size === 0 && !isCutOff) return { findings: [], artifacts: [] }
   becomeRoot()
   return new Adoption(ctx, wanted, new Proofs(ctx, records)).run(released)
 }
@@ -65,6 +71,13 @@ class Adoption {
     const { host, config, state, stateDir, now, signal } = this.ctx
     const { sets } = readAdopted(host, config, false)
     const known = new Set(sets.flatMap(({ files }) => files))
+    const keepTimes = () => writeTimes(state, stateDir, this.times, known, now)
+    const journal = Journal.open(timesPath(stateDir))
+    const unfinished = journal?.left ? this.recover(journal) : new Set<string>()
+    if (journal?.left) {
+      keepTimes()
+      journal.clear()
+    }
     for (const set of sets) {
       for (const log of set.files) if (released.has(log)) await this.finishHeld(set, log)
     }
@@ -72,18 +85,36 @@ class Adoption {
     for (const [index, set] of due.entries()) {
       signal.throwIfAborted()
       this.ctx.progress(index, due.length, firstWords(set.pattern))
-      this.rotate(set)
+      this.rotate(set, { journal, unfinished })
       // Set by set: what a crash cuts off must not make those before it due once more.
-      writeTimes(state, stateDir, this.times, known, now)
+      keepTimes()
       await this.proofs.settle()
     }
+    journal?.close(true)
     return {
       findings: [...this.findings, ...this.proofs.findings],
       artifacts: this.proofs.artifacts,
     }
   }
 
-  rotate(set: LogSet): void {
+  /** Ends what a run before was cut off in, as the journal tells. */
+  recover(journal: Journal): Set<string> {
+    const shown: string[] = []
+    const output = new Output(false, (text) => shown.push(text), true)
+    const failed = recover(journal, this.times, MAIL, output)
+    for (const { message } of parseComplaints(shown)) {
+      this.findings.push({
+        rule: 'rotation-failed',
+        subject: journal.path,
+        severity: 'warning',
+        summary: `What an earlier run was cut off in is not ended: ${message}`.slice(0, 2000),
+        remedy: 'Correct the cause; the next run tries again',
+      })
+    }
+    return failed
+  }
+
+  rotate(set: LogSet, progress: Pick<RunOptions, 'journal' | 'unfinished'>): void {
     const shown: string[] = []
     const listener: Listener = {
       onVerdict: () => {},
@@ -93,7 +124,7 @@ class Adoption {
       onFinished: ({ path }) => this.ctx.log.info('rotated a log', { log: path, by: 'logrotate' }),
     }
     const { now } = this.ctx
-    const options = { forced: false, dryRun: false, mailCommand: '/usr/bin/mail', now, listener }
+    const options = { forced: false, dryRun: false, mailCommand: MAIL, now, listener, ...progress }
     rotateSet(set, this.times, options, new Output(false, (text) => shown.push(text), true))
     this.complain(set, shown)
   }

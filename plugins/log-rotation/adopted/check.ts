@@ -10,7 +10,7 @@ import { KeptGenerations, retentionOf } from './generations.ts'
 import { firstWords, judgeVerdict, parseComplaints } from './judge.ts'
 import { readAdopted } from './read.ts'
 import { findRivals } from './rival.ts'
-import { type HeldLogs, readHeld, readTimes, writeTimes } from './state.ts'
+import { type HeldLogs, readHeld, readTimes, timesPath, writeTimes } from './state.ts'
 
 /** A log of an adopted block, as it was found. */
 export interface AdoptedLog {
@@ -68,6 +68,7 @@ export function checkAdopted(ctx: CheckContext<Config>, records: Records): Adopt
     for (const [path, at] of fresh) times.set(path, at)
     writeTimes(state, stateDir, times, new Set(seen.keys()), now)
   }
+  if (state.stat(`${timesPath(stateDir)}.reeve-journal`)) findings.push(cutOffFinding(config))
   if (config.unmanaged) findings.push(...adopted.sets.flatMap((set) => idleFinding(set, host)))
   const paths = adopted.sets.flatMap(({ files }) => files)
   return { logs, findings, blind: adopted.blind, facts: logs.map(factOf), paths }
@@ -129,6 +130,18 @@ export function heldFinding(log: string, rotated: string): Finding {
       `Make the postrotate script of ${log} tell its writer to reopen its log, or use copytruncate; ` +
       `fuser -v ${rotated} shows who writes`,
     evidence: { generation: rotated, by: 'logrotate' },
+    fixable: true,
+  }
+}
+
+function cutOffFinding({ logrotate }: Config): Finding {
+  return {
+    rule: 'rotation-unfinished',
+    subject: logrotate[0] ?? '/',
+    severity: 'warning',
+    summary: `A rotation by ${logrotate.join(', ')} was cut off`,
+    remedy: 'Let the job run in enforce mode: it ends what was begun',
+    evidence: { by: 'logrotate' },
     fixable: true,
   }
 }

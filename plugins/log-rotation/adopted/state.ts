@@ -24,7 +24,8 @@ export interface RotationTimes {
   imported: boolean
 }
 
-const timesPath = (stateDir: string) => `${stateDir}/logrotate.status`
+/** The job's own state file, in the form of logrotate's. */
+export const timesPath = (stateDir: string) => `${stateDir}/logrotate.status`
 const heldPath = (stateDir: string) => `${stateDir}/held.json`
 
 /** The job's own times; the first time those of logrotate, so that nothing is rotated once more. */
