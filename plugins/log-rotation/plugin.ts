@@ -9,7 +9,7 @@ import { permissions } from './permissions.ts'
 export default definePlugin({
   name: 'log-rotation',
   summary: 'Rotates logs so that no line is lost, and proves what each archive holds',
-  defaults: { schedule: '*/5 * * * *', timeout: '1h' },
+  defaults: { schedule: '* * * * *', timeout: '1h' },
   rules: {
     'rotation-due': { means: 'A log has reached its size or its interval', severity: 'info' },
     'rotation-unfinished': { means: 'A rotation was cut off and is to be completed', severity: 'warning' },
