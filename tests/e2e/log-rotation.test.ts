@@ -205,7 +205,8 @@ jailTest('what the job may not do is told with what to add, and nothing is green
 jailTest(
   'a run that is killed in the middle of a rotation is ended by the next one, and nothing is rotated twice',
   async () => {
-    const script = 'if [ ! -e @/log/cut ]; then touch @/log/cut; kill -9 $PPID; sleep 30; fi\necho ran >> @/log/ran'
+    const script =
+      'if [ ! -e @/log/cut ]; then touch @/log/cut; kill -9 $PPID; sleep 30; fi\necho ran >> @/log/ran'
     const block = `@/log/app.log {\n size 1\n rotate 5\n compress\n create\n postrotate\n${script}\n endscript\n}\n`
     await using host = new LogHost(
       { config: adopts },
