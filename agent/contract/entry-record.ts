@@ -60,6 +60,11 @@ export const TYPE_BITS: Record<FileType, number> = {
 }
 const TYPES = new Map(Object.entries(TYPE_BITS).map(([type, bits]) => [bits, type as FileType]))
 
+/** The type of an entry from st_mode. */
+export function typeOf(mode: number): FileType {
+  return TYPES.get(mode & TYPE_MASK) ?? 'file'
+}
+
 /** Words that so many bytes take. */
 export function wordsOf(bytes: number): number {
   return (bytes + 3) >>> 2
@@ -128,7 +133,7 @@ export function decodeRecord(block: RecordBlock, start: number, directory: strin
   const ctimeNs = nanoseconds(word(WORD.ctimeLow), word(WORD.ctimeHigh), word(WORD.ctimeNanoseconds))
   return {
     path: decodeRaw(joinRaw(directory, rawName(block, start))),
-    type: TYPES.get(mode & TYPE_MASK) ?? 'file',
+    type: typeOf(mode),
     mode: mode & 0o7777,
     uid: word(WORD.uid),
     gid: word(WORD.gid),

@@ -21,6 +21,7 @@ export * as records from './entry-record.ts'
 export {
   DETAILS,
   type Detail,
+  type DetailRequest,
   type EntryDetails,
   type EntryState,
   FILE_FLAGS,

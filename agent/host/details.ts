@@ -36,7 +36,7 @@ export class DetailReader {
     const indexes: number[] = []
     for (const [index, { path, type, ino, size, wanted }] of requests.entries()) {
       if (type !== 'file' || !wanted.includes('sha256')) continue
-      jobs.push({ path: this.real(path), inode: ino, size })
+      jobs.push({ path: this.root + path, inode: ino, size })
       indexes.push(index)
     }
     if (jobs.length === 0) return results

@@ -1,6 +1,6 @@
 import { closeSync, constants, fstatSync, openSync, readSync } from 'node:fs'
 import { errnoOf } from '../lib/errors.ts'
-import { decodeName } from '../lib/names.ts'
+import { decodeName, encodeName } from '../lib/names.ts'
 import { openDirectoryHandle } from './directory.ts'
 
 /** From the kernel's include/uapi/asm-generic/fcntl.h: reading leaves the time of last access as it is. */
@@ -10,13 +10,17 @@ const CHUNK_BYTES = 1_048_576
 /** A path that a system call takes as a whole has at most 4095 bytes. */
 const MAX_PATH_BYTES = 4000
 
-/** SHA-256 of one file, chunk by chunk, so that whoever asks can look up in between. */
+/**
+ * SHA-256 of one file, chunk by chunk, so that whoever asks can look up in between. A file that fits into one chunk,
+ * as most do, makes nothing that has to be collected again.
+ */
 export class FileHash {
-  private readonly hasher = new Bun.CryptoHasher('sha256')
+  private hasher: Bun.CryptoHasher | undefined
   private readonly descriptor: number
+  private held = 0
 
   /** Throws when it is not the file of this inode any more. */
-  constructor(path: Buffer, inode: number) {
+  constructor(path: string | Buffer, inode: number) {
     this.descriptor = openForReading(path)
     const stat = fstatSync(this.descriptor)
     if (stat.isFile() && stat.ino === inode) return
@@ -26,13 +30,22 @@ export class FileHash {
 
   /** Bytes read, 0 at the end. */
   step(): number {
-    const count = readSync(this.descriptor, chunk(), 0, CHUNK_BYTES, null)
-    if (count > 0) this.hasher.update(count === CHUNK_BYTES ? chunk() : chunk().subarray(0, count))
+    const chunk = chunkOf()
+    if (this.held === CHUNK_BYTES) {
+      this.hasher ??= new Bun.CryptoHasher('sha256')
+      this.hasher.update(chunk)
+      this.held = 0
+    }
+    const count = readSync(this.descriptor, chunk, this.held, CHUNK_BYTES - this.held, null)
+    this.held += count
     return count
   }
 
-  digest(): Uint8Array {
-    return this.hasher.digest()
+  /** After the last step. */
+  digest(into: Uint8Array): void {
+    const rest = chunkOf().subarray(0, this.held)
+    if (this.hasher) into.set(this.hasher.update(rest).digest())
+    else Bun.SHA256.hash(rest, into)
   }
 
   close(): void {
@@ -41,12 +54,13 @@ export class FileHash {
 }
 
 let buffer: Uint8Array | undefined
-function chunk(): Uint8Array {
+/** One for the thread: files are hashed one after the other. */
+function chunkOf(): Uint8Array {
   buffer ??= new Uint8Array(CHUNK_BYTES)
   return buffer
 }
 
-function openForReading(path: Buffer): number {
+function openForReading(path: string | Buffer): number {
   const name = shortPath(path)
   try {
     try {
@@ -60,11 +74,15 @@ function openForReading(path: Buffer): number {
   }
 }
 
+const NOTHING = () => {}
+
 /** A path that a system call takes, for one of any length; closed after the call. */
-export function shortPath(path: Buffer): { path: Buffer; close: () => void } {
-  if (path.length <= MAX_PATH_BYTES) return { path, close: () => {} }
-  const slash = path.lastIndexOf(47)
-  const parent = openDirectoryHandle('/', decodeName(path.subarray(0, slash)))
-  const short = Buffer.concat([Buffer.from(`/proc/self/fd/${parent}/`), path.subarray(slash + 1)])
+export function shortPath<T extends string | Buffer>(path: T): { path: T | Buffer; close: () => void } {
+  if (path.length <= MAX_PATH_BYTES / 3) return { path, close: NOTHING }
+  const bytes: Buffer = typeof path === 'string' ? encodeName(path) : Buffer.from(path)
+  if (bytes.length <= MAX_PATH_BYTES) return { path, close: NOTHING }
+  const slash = bytes.lastIndexOf(47)
+  const parent = openDirectoryHandle('/', decodeName(bytes.subarray(0, slash)))
+  const short = Buffer.concat([Buffer.from(`/proc/self/fd/${parent}/`), bytes.subarray(slash + 1)])
   return { path: short, close: () => closeSync(parent) }
 }

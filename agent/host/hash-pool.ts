@@ -1,12 +1,14 @@
 import { availableParallelism } from 'node:os'
 import { setImmediate } from 'node:timers/promises'
+import { encodeName } from '../lib/names.ts'
 import { FileHash } from './file-hash.ts'
 import { CONTROL, DIGEST_BYTES, type HashMemory, JOB_WORDS, jobOf, WORDS_PER_JOB } from './hash-protocol.ts'
 
 import { threadFile } from './thread-file.ts'
 
 export interface HashJob {
-  path: Buffer
+  /** As the system has it. */
+  path: string
   inode: number
   size: number
 }
@@ -32,13 +34,13 @@ export class HashPool {
     let bytes = 0
     let round: HashJob[] = []
     for (const job of jobs) {
-      if (round.length === MAX_JOBS || bytes + job.path.length > PATHS_BYTES) {
+      if (round.length === MAX_JOBS || bytes + job.path.length * 3 > PATHS_BYTES) {
         results.push(...(await this.hashRound(round, signal)))
         round = []
         bytes = 0
       }
       round.push(job)
-      bytes += job.path.length
+      bytes += job.path.length * 3
     }
     if (round.length > 0) results.push(...(await this.hashRound(round, signal)))
     return results
@@ -84,18 +86,18 @@ export class HashPool {
       control: new Int32Array(new SharedArrayBuffer(16)),
       table: new Uint32Array(new SharedArrayBuffer(MAX_JOBS * WORDS_PER_JOB * 4)),
       digests: new Uint8Array(new SharedArrayBuffer(MAX_JOBS * DIGEST_BYTES)),
-      paths: new Uint8Array(new SharedArrayBuffer(PATHS_BYTES * 2)),
+      paths: new Uint8Array(new SharedArrayBuffer(PATHS_BYTES * 4)),
     }
     const { control, table, paths } = this.memory
     let used = 0
     for (const [index, { path, inode }] of jobs.entries()) {
       const at = index * WORDS_PER_JOB
       table[at + JOB_WORDS.pathStart] = used
-      table[at + JOB_WORDS.pathLength] = path.length
+      const length = writePath(paths, path, used)
+      table[at + JOB_WORDS.pathLength] = length
       table[at + JOB_WORDS.inodeLow] = inode % 2 ** 32
       table[at + JOB_WORDS.inodeHigh] = Math.floor(inode / 2 ** 32)
-      paths.set(path, used)
-      used += path.length
+      used += length
     }
     Atomics.store(control, CONTROL.stop, 0)
     Atomics.store(control, CONTROL.count, jobs.length)
@@ -115,6 +117,7 @@ export class HashPool {
 
 async function hashHere(memory: HashMemory, failures: Failures, signal?: AbortSignal): Promise<void> {
   const { control, digests } = memory
+  const digest = new Uint8Array(DIGEST_BYTES)
   let sinceYield = 0
   for (;;) {
     const index = Atomics.add(control, CONTROL.next, 1)
@@ -130,7 +133,8 @@ async function hashHere(memory: HashMemory, failures: Failures, signal?: AbortSi
           await setImmediate() // lets the end of the run's time be noticed
           signal?.throwIfAborted()
         }
-        digests.set(file.digest(), index * DIGEST_BYTES)
+        file.digest(digest)
+        digests.set(digest, index * DIGEST_BYTES)
       } finally {
         file.close()
       }
@@ -140,6 +144,14 @@ async function hashHere(memory: HashMemory, failures: Failures, signal?: AbortSi
       failures.push([index, error instanceof Error ? error.message : String(error), code])
     }
   }
+}
+
+/** Bytes of a path, at a place in memory; three for a character at most. */
+function writePath(paths: Uint8Array<SharedArrayBuffer>, path: string, start: number): number {
+  if (path.isWellFormed()) return Buffer.from(paths.buffer, start).write(path)
+  const bytes = encodeName(path)
+  paths.set(bytes, start)
+  return bytes.length
 }
 
 function answerOf(helper: Worker): Promise<Failures> {

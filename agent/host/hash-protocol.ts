@@ -11,13 +11,13 @@ export interface HashMemory {
   paths: Uint8Array<SharedArrayBuffer>
 }
 
-export function jobOf({ table, paths }: HashMemory, index: number): { path: Buffer; inode: number } {
+export function jobOf({ table, paths }: HashMemory, index: number): { path: string | Buffer; inode: number } {
   const at = index * WORDS_PER_JOB
   const word = (offset: number) => table[at + offset] ?? 0
   const start = word(JOB_WORDS.pathStart)
-  return {
-    // A copy: system calls are not given memory that others share.
-    path: Buffer.from(paths.slice(start, start + word(JOB_WORDS.pathLength))),
-    inode: word(JOB_WORDS.inodeHigh) * 2 ** 32 + word(JOB_WORDS.inodeLow),
-  }
+  const bytes = Buffer.from(paths.buffer, start, word(JOB_WORDS.pathLength))
+  const text = bytes.toString('utf8')
+  // System calls are not given memory that others share: a name that is no UTF-8 is copied.
+  const path = text.includes('\uFFFD') ? Buffer.from(Uint8Array.from(bytes)) : text
+  return { path, inode: word(JOB_WORDS.inodeHigh) * 2 ** 32 + word(JOB_WORDS.inodeLow) }
 }

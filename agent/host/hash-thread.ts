@@ -5,6 +5,7 @@ import { CONTROL, DIGEST_BYTES, type HashMemory, jobOf } from './hash-protocol.t
 declare const self: Worker
 
 let memory: HashMemory | undefined
+const digest = new Uint8Array(DIGEST_BYTES)
 
 self.onmessage = (event: MessageEvent<HashMemory | 'round'>) => {
   if (event.data !== 'round') {
@@ -22,7 +23,8 @@ self.onmessage = (event: MessageEvent<HashMemory | 'round'>) => {
       const file = new FileHash(path, inode)
       try {
         while (file.step() > 0 && Atomics.load(control, CONTROL.stop) === 0);
-        digests.set(file.digest(), index * DIGEST_BYTES)
+        file.digest(digest)
+        digests.set(digest, index * DIGEST_BYTES)
       } finally {
         file.close()
       }

@@ -3,7 +3,9 @@ import { window } from './cause/command-window.ts'
 import { check } from './check.ts'
 import { accept } from './commands/accept.ts'
 import { diff } from './commands/diff.ts'
+import { exportBaseline } from './commands/export.ts'
 import { history } from './commands/history.ts'
+import { importRules } from './commands/import.ts'
 import { show } from './commands/show.ts'
 import { config } from './config.ts'
 import { permissions } from './permissions.ts'
@@ -63,5 +65,15 @@ export default definePlugin({
   watch: watchPlan,
   check,
   apply,
-  commands: { show, diff, accept, history, window, plan, undo },
+  commands: {
+    show,
+    diff,
+    accept,
+    history,
+    export: exportBaseline,
+    import: importRules,
+    window,
+    plan,
+    undo,
+  },
 })

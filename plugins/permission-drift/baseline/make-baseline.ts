@@ -1,7 +1,7 @@
 import {
   type CheckContext,
-  type EntryDetails,
-  type EntryState,
+  type Detail,
+  type DetailRequest,
   errnoOf,
   records,
   type ScanBatch,
@@ -10,7 +10,7 @@ import type { Attribute } from '../change.ts'
 import { detailsFor, detailsOfType } from './differences.ts'
 import type { RecordWriter } from './record-writer.ts'
 
-const { WORD, rawName, decodeRecord, detailsOf } = records
+const { WORD, rawName, decodeRaw, joinRaw, typeOf } = records
 
 /** Writes the entries of a scan as they are, with the details that the attributes need. */
 export async function writeBaseline(
@@ -23,36 +23,47 @@ export async function writeBaseline(
   const details = detailsFor(attributes)
   let directory = ''
   for await (const batch of batches) {
-    const states: EntryState[] = []
-    const from = directory
-    if (details.length > 0) {
-      for (const { at, name } of entriesOf(batch)) {
-        if (name !== undefined) directory = name
-        else states.push(decodeRecord(batch, at, directory))
-      }
+    // First what the entries of a batch need beside a stat, all at once; then their records, in order.
+    const requests: DetailRequest[] = []
+    let place = directory
+    for (const { at, name } of details.length > 0 ? entriesOf(batch) : []) {
+      if (name !== undefined) place = name
+      else requests.push(requestOf(batch, at, place, details))
     }
-    const requests = states.flatMap((state) => {
-      const wanted = detailsOfType(state.type, details)
-      return wanted.length > 0 ? [{ ...state, wanted }] : []
-    })
     const answers = requests.length > 0 ? await host.readDetails(requests, signal) : []
-    const found = new Map<string, EntryDetails | Error>()
-    for (const [index, { path }] of requests.entries()) found.set(path, answers[index] ?? {})
-    directory = from
     let next = 0
     for (const { at, name } of entriesOf(batch)) {
       if (name !== undefined) {
         directory = name
         continue
       }
-      const state = details.length > 0 ? states[next++] : undefined
-      const answer = state && found.get(state.path)
-      if (answer instanceof Error && errnoOf(answer) === 'ENOENT') continue // it vanished
-      if (state && answer instanceof Error) on.blind(state.path, answer.message)
-      const text = answer && !(answer instanceof Error) ? JSON.stringify(detailsOf(answer)) : ''
-      writer.copy(batch, at, directory, text)
+      const answer = answers[next++]
+      if (answer instanceof Error) {
+        if (errnoOf(answer) === 'ENOENT') continue // it vanished
+        on.blind(requests[next - 1]?.path ?? '', answer.message)
+      }
+      const isEmpty = !answer || answer instanceof Error || (requests[next - 1]?.wanted.length ?? 0) === 0
+      writer.copy(batch, at, directory, isEmpty ? '' : JSON.stringify(answer))
     }
     await on.batch()
+  }
+}
+
+/** Without an object of the whole entry: there may be millions. */
+function requestOf(
+  { words, bytes }: ScanBatch,
+  at: number,
+  directory: string,
+  details: readonly Detail[],
+): DetailRequest {
+  const word = (index: number) => words[at + index] ?? 0
+  const type = typeOf(word(WORD.mode))
+  return {
+    path: decodeRaw(joinRaw(directory, rawName({ words, bytes }, at))),
+    type,
+    ino: word(WORD.inodeHigh) * 2 ** 32 + word(WORD.inodeLow),
+    size: word(WORD.sizeHigh) * 2 ** 32 + word(WORD.sizeLow),
+    wanted: detailsOfType(type, details),
   }
 }
 
