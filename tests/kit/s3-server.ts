@@ -1,8 +1,12 @@
 import S3rver, { type Context } from '@20minutes/s3rver'
+import { DUMMY_ACCOUNT } from '@20minutes/s3rver/lib/models/account.js'
 import { temporaryDirectory } from './plugin.ts'
 
 const BUCKET = 'backups'
-export const S3_SECRETS = { 'env:S3_KEY_ID': 'S3RVER', 'env:S3_KEY': 'S3RVER' }
+/** Long enough for a secret. */
+export const S3_CREDENTIALS = { S3_KEY_ID: 'reeve-test-key-id', S3_KEY: 'reeve-test-secret-access-key' }
+export const S3_SECRETS = { 'env:S3_KEY_ID': S3_CREDENTIALS.S3_KEY_ID, 'env:S3_KEY': S3_CREDENTIALS.S3_KEY }
+DUMMY_ACCOUNT.createKeyPair(S3_CREDENTIALS.S3_KEY_ID, S3_CREDENTIALS.S3_KEY)
 
 /** What one request is answered with instead; undefined lets the store answer. */
 export type Interception = (context: Context) => { status: number; code: string } | undefined
@@ -71,8 +75,8 @@ export class S3Server implements AsyncDisposable {
   /** The runtime's own client, to look at what is there. */
   client(): Bun.S3Client {
     return new Bun.S3Client({
-      accessKeyId: 'S3RVER',
-      secretAccessKey: 'S3RVER',
+      accessKeyId: S3_CREDENTIALS.S3_KEY_ID,
+      secretAccessKey: S3_CREDENTIALS.S3_KEY,
       endpoint: `http://127.0.0.1:${this.port}`,
       bucket: BUCKET,
     })

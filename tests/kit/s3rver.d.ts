@@ -1,3 +1,7 @@
+declare module '@20minutes/s3rver/lib/models/account.js' {
+  export const DUMMY_ACCOUNT: { createKeyPair(accessKeyId: string, secretAccessKey: string): void }
+}
+
 declare module '@20minutes/s3rver' {
   import type { IncomingMessage } from 'node:http'
 

@@ -13,6 +13,7 @@ import {
 import type { BackupConfig } from '../config.ts'
 import { fromPaths } from '../destination/from.ts'
 import { joinPermissions } from '../destination/open.ts'
+import { PROCESS_STATES } from '../process.ts'
 import { differenceOf, hashFile } from '../restore/compare.ts'
 import { type ContentEntry, Contents } from '../restore/contents.ts'
 import { RESTORE_PROGRAMS } from '../restore/stage.ts'
@@ -51,7 +52,12 @@ export const drill: Command<BackupConfig> = {
     joinPermissions([
       locatePermissions(config, args),
       {
-        read: [textOption(args, 'key') ?? [], signerPaths(args), config?.sources.paths ?? []].flat(),
+        read: [
+          textOption(args, 'key') ?? [],
+          signerPaths(args),
+          config?.sources.paths ?? [],
+          PROCESS_STATES,
+        ].flat(),
         write: [textOption(args, 'scratch') ?? []].flat(),
         run: RESTORE_PROGRAMS.map((program): [string, ...string[]] => [program, ANY_ARGUMENTS]),
         secrets: secretsOf(config, args),

@@ -11,6 +11,7 @@ import {
 import type { BackupConfig } from '../config.ts'
 import { fromPaths } from '../destination/from.ts'
 import { joinPermissions } from '../destination/open.ts'
+import { PROCESS_STATES } from '../process.ts'
 import { readContents } from '../restore/contents.ts'
 import { compileSelection, refuseName } from '../restore/name.ts'
 import type { Restored } from '../restore/restore.ts'
@@ -45,7 +46,7 @@ export const restore: Command<BackupConfig> = {
     joinPermissions([
       locatePermissions(config, args),
       {
-        read: [textOption(args, 'key') ?? [], signerPaths(args)].flat(),
+        read: [textOption(args, 'key') ?? [], signerPaths(args), PROCESS_STATES].flat(),
         write: [textOption(args, 'to') ?? []].flat(),
         run: RESTORE_PROGRAMS.map((program): [string, ...string[]] => [program, ANY_ARGUMENTS]),
         secrets: secretsOf(config, args),

@@ -3,6 +3,7 @@ import { describeError, type HostWriter, UserError } from '../../../agent/contra
 import type { ArchiveSummary } from '../archive/manifest.ts'
 import type { BackupHandler } from '../archive/reader.ts'
 import type { OpenedMessage } from '../encryption.ts'
+import { isRunning } from '../process.ts'
 import { readBackup } from '../read.ts'
 import type { Contents } from './contents.ts'
 import { compileSelection } from './name.ts'
@@ -123,7 +124,7 @@ function both(staged: StagedTree, contents: Contents): BackupHandler {
 function removeLeftovers(host: HostWriter, target: string): void {
   for (const name of host.list(target)) {
     const pid = STAGING_NAME.exec(name)?.[1]
-    if (pid === undefined || pid === String(process.pid) || host.stat(`/proc/${pid}`)) continue
+    if (pid === undefined || Number(pid) === process.pid || isRunning(host, Number(pid))) continue
     host.tree().removeTree(`${target === '/' ? '' : target}/${name}`)
   }
 }
