@@ -234,12 +234,29 @@ export const declarationSchema = z.discriminatedUnion('kind', [
     minRsaBits: minRsaBits(2048),
   }),
   z.strictObject({
+    kind: z
+      .literal('ssh-endpoint')
+      .describe('The host keys that an SSH server really shows (by ssh-keyscan)'),
+    ...about,
+    maxAge: about.maxAge
+      .default('never')
+      .describe('Age at which a host key must be rotated. Default `never`'),
+    host: hostName.describe('Name or address to connect to'),
+    port: z.number().int().min(1).max(65_535).default(22).describe('TCP port. Default 22'),
+    timeout: duration.prefault('5s').describe('For connecting, and for each kind of key. Default 5s'),
+    hostKeys: absolutePath
+      .optional()
+      .describe('Files of the host keys that must be the ones shown, such as /etc/ssh/ssh_host_*_key'),
+    minRsaBits: minRsaBits(3072),
+  }),
+  z.strictObject({
     kind: z.literal('reeve').describe('API tokens of reeve, and the key of this host'),
     ...about,
   }),
 ])
 
 export type Declaration = z.output<typeof declarationSchema>
-export type FileDeclaration = Exclude<Declaration, { kind: 'tls-endpoint' | 'reeve' }>
+export type FileDeclaration = Exclude<Declaration, { kind: 'tls-endpoint' | 'ssh-endpoint' | 'reeve' }>
 export type EndpointDeclaration = Extract<Declaration, { kind: 'tls-endpoint' }>
+export type SshEndpointDeclaration = Extract<Declaration, { kind: 'ssh-endpoint' }>
 export type CertificateDeclaration = Extract<Declaration, { kind: 'certificate' }>

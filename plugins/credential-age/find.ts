@@ -4,6 +4,7 @@ import type { Credential } from './credential.ts'
 import type { Examination } from './examination.ts'
 import { examineEndpoints } from './examine-endpoint.ts'
 import { examineFile } from './examine-file.ts'
+import { examineSshEndpoints } from './examine-ssh.ts'
 import { ownCredentials } from './own.ts'
 import { expand, type Gaps, isFileDeclaration } from './places.ts'
 
@@ -45,6 +46,7 @@ export async function findCredentials(
     if (!credentials.every(keep)) return withoutPublicHalves(found)
   }
   ;(await examineEndpoints(examination)).every(keep)
+  ;(await examineSshEndpoints(examination)).every(keep)
   ownCredentials(ctx).every(keep)
   return withoutPublicHalves(found)
 }

@@ -8,7 +8,12 @@ import {
   type Permissions,
 } from '../../agent/contract/mod.ts'
 import type { Config } from './config.ts'
-import type { Declaration, EndpointDeclaration, FileDeclaration } from './declaration.ts'
+import type {
+  Declaration,
+  EndpointDeclaration,
+  FileDeclaration,
+  SshEndpointDeclaration,
+} from './declaration.ts'
 import { missingFinding } from './judge/credential.ts'
 import { OPENSSL } from './parse/parse-file.ts'
 
@@ -30,16 +35,25 @@ export function isFileDeclaration(declaration: Declaration): declaration is File
   return 'path' in declaration
 }
 
+const OPENSSL_COMMANDS: [string, ...string[]][] = [
+  [OPENSSL, 'pkcs12', '…'],
+  [OPENSSL, 'pkey', '…'],
+]
+export const SSH_KEYSCAN = '/usr/bin/ssh-keyscan'
+const KEYSCAN_COMMAND: [string, ...string[]] = [SSH_KEYSCAN, '…']
+
 /** What check may touch. Pure. */
 export function checkPermissions(config: Config): Omit<Permissions, 'write'> {
   const { credentials, exposure, use } = config
   const files = credentials.filter(isFileDeclaration)
   const endpoints = credentials.filter((one): one is EndpointDeclaration => one.kind === 'tls-endpoint')
+  const sshEndpoints = credentials.filter((one): one is SshEndpointDeclaration => one.kind === 'ssh-endpoint')
   const paths = new Set([
     ...files.map(({ path }) => path),
     ...files.flatMap((one) => (one.kind === 'certificate' ? (keyFileOf(one, one.path) ?? []) : [])),
     ...credentials.flatMap((one) => ('authority' in one ? (one.authority ?? []) : [])),
     ...endpoints.flatMap(({ certificate }) => certificate ?? []),
+    ...sshEndpoints.flatMap(({ hostKeys }) => hostKeys ?? []),
     ...exposure.histories,
     ...(use.units.length > 0 ? use.units : []),
     ...(use.processes || exposure.commandLines ? ['/proc'] : []),
@@ -47,18 +61,16 @@ export function checkPermissions(config: Config): Omit<Permissions, 'write'> {
   const bases = [...new Set([...paths].filter(isGlob).map(globBase))]
   const passwords = files.flatMap((one) => ('password' in one ? (one.password ?? []) : []))
   const opens = files.some(({ kind }) => kind === 'certificate') || passwords.length > 0
+  const addresses = [...endpoints, ...sshEndpoints].map(addressOf)
+  const programs: [string, ...string[]][] = [
+    ...(opens ? OPENSSL_COMMANDS : []),
+    ...(sshEndpoints.length > 0 ? [KEYSCAN_COMMAND] : []),
+  ]
   return {
     read: [...paths],
     list: bases.filter((base) => !bases.some((other) => other !== base && isWithin(other, base))),
-    ...(endpoints.length > 0 ? { net: [...new Set(endpoints.map(addressOf))] } : {}),
-    ...(opens
-      ? {
-          run: [
-            [OPENSSL, 'pkcs12', '…'],
-            [OPENSSL, 'pkey', '…'],
-          ],
-        }
-      : {}),
+    ...(addresses.length > 0 ? { net: [...new Set(addresses)] } : {}),
+    ...(programs.length > 0 ? { run: programs } : {}),
     ...(passwords.length > 0 ? { secrets: [...new Set(passwords)] } : {}),
     // Secrets are readable by their owners only, and these are many.
     capabilities: ['CAP_DAC_READ_SEARCH'],

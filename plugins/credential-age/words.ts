@@ -26,6 +26,8 @@ export function nameOf({ declaration, path, id, label, subject }: Credential): s
       return `${id === undefined ? `The private key ${path}` : `The private key in ${id} of ${path}`}${name}`
     case 'tls-endpoint':
       return `${id === undefined ? `What ${subject} serves` : `Certificate ${id} that ${subject.replace(/#.*/, '')} serves`}${name}`
+    case 'ssh-endpoint':
+      return `The host key ${id} that ${subject.replace(/#.*/, '')} shows${name}`
     case 'reeve':
       return `The API token ${id} of reeve${name}`
     case 'certificate':
@@ -109,6 +111,11 @@ export function replaceRemedy(credential: Credential): string {
       break
     case 'tls-endpoint':
       steps.push(`Renew it, and reload what listens on ${path}`)
+      break
+    case 'ssh-endpoint':
+      steps.push(
+        'Make a new one with: ssh-keygen -A, after the old one is moved away; tell its clients the new one',
+      )
       break
     case 'reeve':
       steps.push(`reeve token rotate ${quote(id ?? '')}; give the new one to its clients`)
