@@ -1,3 +1,5 @@
+import { type WallTime, wallTime } from './local-time.ts'
+
 /** The date part of a rotated log's name, and how to know one again. */
 export interface DateExtension {
   text: string
@@ -65,61 +67,53 @@ export function dateExtension(dateFormat: string, at: Date): DateExtension {
 const padded = (value: number, width = 2) => String(value).padStart(width, '0')
 
 function field(name: string, at: Date): string {
-  const day = dayOfYear(at)
-  const weekday = at.getDay()
+  const { year, month, day, hour, minute, second, weekday, yearDay, offsetMinutes } = wallTime(at)
   switch (name) {
     case 'Y':
-      return padded(at.getFullYear(), 4)
+      return padded(year, 4)
     case 'y':
-      return padded(at.getFullYear() % 100)
+      return padded(year % 100)
     case 'm':
-      return padded(at.getMonth() + 1)
+      return padded(month)
     case 'd':
-      return padded(at.getDate())
+      return padded(day)
     case 'H':
-      return padded(at.getHours())
+      return padded(hour)
     case 'M':
-      return padded(at.getMinutes())
+      return padded(minute)
     case 'S':
-      return padded(at.getSeconds())
+      return padded(second)
     case 's':
       return String(Math.floor(at.getTime() / 1000))
     case 'j':
-      return padded(day + 1, 3)
+      return padded(yearDay + 1, 3)
     case 'u':
       return String(weekday || 7)
     case 'w':
       return String(weekday)
     case 'U':
-      return padded(Math.floor((day + 7 - weekday) / 7))
+      return padded(Math.floor((yearDay + 7 - weekday) / 7))
     case 'W':
-      return padded(Math.floor((day + 7 - ((weekday + 6) % 7)) / 7))
+      return padded(Math.floor((yearDay + 7 - ((weekday + 6) % 7)) / 7))
     case 'z':
-      return zone(at)
+      return zone(offsetMinutes)
     case 'G':
-      return padded(isoWeek(at).year, 4)
+      return padded(isoWeek(wallTime(at)).year, 4)
     case 'g':
-      return padded(isoWeek(at).year % 100)
+      return padded(isoWeek(wallTime(at)).year % 100)
     default:
-      return padded(isoWeek(at).week)
+      return padded(isoWeek(wallTime(at)).week)
   }
 }
 
-function dayOfYear(at: Date): number {
-  return (
-    (Date.UTC(at.getFullYear(), at.getMonth(), at.getDate()) - Date.UTC(at.getFullYear(), 0, 1)) / 86_400_000
-  )
-}
-
 /** ISO 8601: the week belongs to the year of its Thursday. */
-function isoWeek(at: Date): { year: number; week: number } {
-  const thursday = new Date(Date.UTC(at.getFullYear(), at.getMonth(), at.getDate() + 4 - (at.getDay() || 7)))
-  const year = thursday.getUTCFullYear()
-  return { year, week: Math.floor((thursday.getTime() - Date.UTC(year, 0, 1)) / 604_800_000) + 1 }
+function isoWeek({ year, month, day, weekday }: WallTime): { year: number; week: number } {
+  const thursday = new Date(Date.UTC(year, month - 1, day + 4 - (weekday || 7)))
+  const itsYear = thursday.getUTCFullYear()
+  return { year: itsYear, week: Math.floor((thursday.getTime() - Date.UTC(itsYear, 0, 1)) / 604_800_000) + 1 }
 }
 
-function zone(at: Date): string {
-  const minutes = -at.getTimezoneOffset()
+function zone(minutes: number): string {
   const absolute = Math.abs(minutes)
   return `${minutes < 0 ? '-' : '+'}${padded(Math.floor(absolute / 60))}${padded(absolute % 60)}`
 }

@@ -1,3 +1,5 @@
+import { momentOf } from './local-time.ts'
+
 /** Fields that decide the order of dates, as a clock in a text has them. */
 interface Fields {
   year: number
@@ -70,12 +72,12 @@ function moment({ year, month, day, hour, minute, second, yearDay, week, weekday
   if (epoch !== undefined) return epoch * 1000
   let [inMonth, inDay] = [month, day]
   if (week && weekday !== undefined) {
-    const first = (new Date(year, 0, 1).getDay() - week.startsOn + 7) % 7
+    const first = (new Date(Date.UTC(year, 0, 1)).getUTCDay() - week.startsOn + 7) % 7
     inMonth = 1
     inDay = 1 + ((7 - first) % 7) + (week.number - 1) * 7 + ((weekday - week.startsOn + 7) % 7)
   } else if (yearDay !== undefined && day === 0) {
     inMonth = 1
     inDay = yearDay
   }
-  return new Date(year, inMonth - 1, inDay, hour, minute, second).getTime()
+  return momentOf(year, inMonth, inDay, hour, minute, second).getTime()
 }

@@ -1,3 +1,4 @@
+import { momentOf, type WallTime, wallTime } from './local-time.ts'
 import type { Settings } from './settings.ts'
 
 const [HOUR_MS, DAY_SECONDS] = [3_600_000, 86_400]
@@ -47,7 +48,7 @@ function decideByCriterion(
     // 25 hours leave room for summer time and for travel.
     decision.rotate = true
     decision.isFromFuture = true
-  } else if (criterion.kind !== 'minutes' && isSameHour(rotatedAt, now)) {
+  } else if (criterion.kind !== 'minutes' && isSameHour(wallTime(rotatedAt), wallTime(now))) {
     refuse('log has already been rotated')
   } else {
     decision.rotate = isLate(criterion, rotatedAt, now)
@@ -68,43 +69,44 @@ function decideByCriterion(
 const PERIODS = { hourly: 'an hour', daily: 'a day', weekly: 'a week', monthly: 'a month', yearly: 'a year' }
 
 const seconds = (date: Date) => Math.floor(date.getTime() / 1000)
-const isSameYear = (a: Date, b: Date) => a.getFullYear() === b.getFullYear()
-const isSameMonth = (a: Date, b: Date) => isSameYear(a, b) && a.getMonth() === b.getMonth()
-const isSameDay = (a: Date, b: Date) => isSameMonth(a, b) && a.getDate() === b.getDate()
-const isSameHour = (a: Date, b: Date) => isSameDay(a, b) && a.getHours() === b.getHours()
+const isSameYear = (a: WallTime, b: WallTime) => a.year === b.year
+const isSameMonth = (a: WallTime, b: WallTime) => isSameYear(a, b) && a.month === b.month
+const isSameDay = (a: WallTime, b: WallTime) => isSameMonth(a, b) && a.day === b.day
+const isSameHour = (a: WallTime, b: WallTime) => isSameDay(a, b) && a.hour === b.hour
 
 function isLate(
   criterion: Exclude<Settings['criterion'], { kind: 'size' }>,
   rotatedAt: Date,
   now: Date,
 ): boolean {
+  const [last, today] = [wallTime(rotatedAt), wallTime(now)]
   switch (criterion.kind) {
     case 'yearly':
-      return !isSameYear(rotatedAt, now)
+      return !isSameYear(last, today)
     case 'monthly':
-      return !isSameMonth(rotatedAt, now)
+      return !isSameMonth(last, today)
     case 'weekly': {
-      const days = daysBetween(rotatedAt, now)
-      return days >= 7 || (days >= 1 && now.getDay() === criterion.weekday)
+      const days = daysBetween(last, today)
+      return days >= 7 || (days >= 1 && today.weekday === criterion.weekday)
     }
     case 'daily':
-      return !isSameDay(rotatedAt, now)
+      return !isSameDay(last, today)
     case 'hourly':
-      return !isSameHour(rotatedAt, now)
+      return !isSameHour(last, today)
     case 'minutes':
       return seconds(now) - seconds(rotatedAt) >= criterion.count * 60
   }
 }
 
 /** Whole days of 24 hours from midnight to midnight: a week in which the clock goes forward has six, as for logrotate. */
-function daysBetween(from: Date, to: Date): number {
-  const midnight = (date: Date) => new Date(date.getFullYear(), date.getMonth(), date.getDate())
+function daysBetween(from: WallTime, to: WallTime): number {
+  const midnight = ({ year, month, day }: WallTime) => momentOf(year, month, day)
   return Math.trunc((seconds(midnight(to)) - seconds(midnight(from))) / DAY_SECONDS)
 }
 
 /** "2026-11-22 00:33" */
 export function formatMinute(date: Date): string {
   const two = (number: number) => String(number).padStart(2, '0')
-  const day = `${date.getFullYear()}-${two(date.getMonth() + 1)}-${two(date.getDate())}`
-  return `${day} ${two(date.getHours())}:${two(date.getMinutes())}`
+  const { year, month, day, hour, minute } = wallTime(date)
+  return `${year}-${two(month)}-${two(day)} ${two(hour)}:${two(minute)}`
 }

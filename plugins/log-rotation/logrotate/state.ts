@@ -1,3 +1,4 @@
+import { momentOf, wallTime } from './local-time.ts'
 import { splitWords } from './words.ts'
 
 export interface ParsedState {
@@ -50,7 +51,7 @@ function readLine(
   const bad = rangeProblem(date)
   if (bad) return `bad ${bad} for file ${name} in state file ${path}`
   const [year = 0, month = 0, day = 0, hour = 0, minute = 0, second = 0] = date
-  entries.set(unescapeName(name), new Date(year, month - 1, day, hour, minute, second))
+  entries.set(unescapeName(name), momentOf(year, month, day, hour, minute, second))
   return undefined
 }
 
@@ -103,8 +104,8 @@ export function inBuckets(
 /** A state file of version 2. */
 export function formatState(entries: Iterable<readonly [name: string, at: Date]>): string {
   const lines = Array.from(entries, ([name, at]) => {
-    const date = `${at.getFullYear()}-${at.getMonth() + 1}-${at.getDate()}`
-    return `"${escapeName(name)}" ${date}-${at.getHours()}:${at.getMinutes()}:${at.getSeconds()}\n`
+    const { year, month, day, hour, minute, second } = wallTime(at)
+    return `"${escapeName(name)}" ${year}-${month}-${day}-${hour}:${minute}:${second}\n`
   })
   return `logrotate state -- version 2\n${lines.join('')}`
 }

@@ -1,6 +1,7 @@
 import type { BigIntStats } from 'node:fs'
 import { errnoOf } from '../../../agent/lib/errors.ts'
 import { decide, formatMinute } from '../logrotate/decide.ts'
+import { wallTime } from '../logrotate/local-time.ts'
 import type { LogSet } from '../logrotate/settings.ts'
 import { type Attributes, attributesOf, modifiedAt } from './attributes.ts'
 import { describe } from './describe.ts'
@@ -109,8 +110,10 @@ function lastRotation(path: string, { state, options, output }: Considering): Da
   const known = state.get(path)
   if (known) return known
   output.debug('Creating new state')
-  const hour = new Date(options.now)
-  hour.setMinutes(0, 0, 0)
+  const { minute, second } = wallTime(options.now)
+  const hour = new Date(
+    options.now.getTime() - (minute * 60 + second) * 1000 - (options.now.getTime() % 1000),
+  )
   state.set(path, hour)
   return hour
 }

@@ -1,5 +1,6 @@
 import { closeSync, constants, fchmodSync, fchownSync, fstatSync, openSync } from 'node:fs'
 import { errnoOf } from '../../../agent/lib/errors.ts'
+import { wallTime } from '../logrotate/local-time.ts'
 import { setAccessList } from './acl.ts'
 import { describe } from './describe.ts'
 import { type Files, splitPath } from './files.ts'
@@ -133,5 +134,6 @@ export function setAside(files: Files, path: string, now: Date, output: Output):
 /** "YYYYMMDDHH" in local time. */
 function formatStamp(at: Date): string {
   const two = (value: number) => String(value).padStart(2, '0')
-  return `${at.getFullYear()}${two(at.getMonth() + 1)}${two(at.getDate())}${two(at.getHours())}`
+  const { year, month, day, hour } = wallTime(at)
+  return `${year}${two(month)}${two(day)}${two(hour)}`
 }

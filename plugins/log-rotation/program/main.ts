@@ -1,4 +1,5 @@
 import { readFileSync } from 'node:fs'
+import { useClock } from '../logrotate/local-time.ts'
 import { textOf } from './bytes.ts'
 import { describe } from './describe.ts'
 import { Journal } from './journal.ts'
@@ -8,6 +9,7 @@ import { readConfigurations } from './read-configuration.ts'
 import { recover } from './recover.ts'
 import { rotateSet } from './rotate-set.ts'
 import { lockState, readState, writeState } from './state-file.ts'
+import { systemClock } from './system-clock.ts'
 
 const VERSION = `logrotate 3.22.0
 
@@ -89,6 +91,7 @@ async function prepare(step: Step, output: Output): Promise<void> {
 }
 
 function run(options: Options, output: Output): number {
+  useClock(systemClock())
   const { configurations, state: path, debug: dryRun, skipLock, waitForLock } = options
   const sets = readConfigurations(configurations, output, dryRun)
   const now = new Date(Math.floor(Date.now() / 1000) * 1000)

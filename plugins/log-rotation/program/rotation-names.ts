@@ -1,4 +1,5 @@
 import { type DateExtension, dateExtension } from '../logrotate/date-extension.ts'
+import { momentOf, wallTime } from '../logrotate/local-time.ts'
 import type { Settings } from '../logrotate/settings.ts'
 import { splitPath } from './files.ts'
 import type { RotationNames } from './rotation.ts'
@@ -37,12 +38,9 @@ export function rotationNames(
 }
 
 function dateOf(settings: Settings, now: Date): DateExtension {
-  const at = new Date(now)
-  if (settings.dateYesterday) {
-    // At noon a change of the clock cannot make it another day.
-    at.setDate(at.getDate() - 1)
-    at.setHours(12)
-  }
+  const { year, month, day, minute, second } = wallTime(now)
+  // At noon a change of the clock cannot make it another day.
+  const at = settings.dateYesterday ? momentOf(year, month, day - 1, 12, minute, second) : new Date(now)
   if (settings.dateHourAgo) at.setTime(at.getTime() - 3_600_000)
   return dateExtension(
     settings.dateFormat ?? (settings.criterion.kind === 'hourly' ? '-%Y%m%d%H' : '-%Y%m%d'),

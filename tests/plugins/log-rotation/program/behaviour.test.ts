@@ -261,3 +261,20 @@ testWith({ root: true })('a link that root made on the way to a log is followed'
   expect(await work.run('-f')).toBe(0)
   expect(work.read('home/own/a.log.1')).toBe('own\n')
 })
+
+test.each(['XYZ-3:30', 'CET-1CEST,M3.5.0,M10.5.0/3', 'America/St_Johns', 'UTC'])(
+  'dates are those of the time zone %s, whatever form it is said in',
+  (zone) => {
+    using work = workspace('@/a.log {\nrotate 1\ndateext\ndateformat -%Y%m%d-%H%z\n}\n')
+    const main = join(import.meta.dir, '../../../../agent/main.ts')
+    const env = { ...process.env, TZ: zone }
+    const date = () => String(Bun.spawnSync(['date', '+-%Y%m%d-%H%z'], { env }).stdout).trim()
+    const possible = [date()]
+    const args = [process.execPath, main, 'logrotate', '-f', '-s', work.at('state'), work.at('conf')]
+    expect(String(Bun.spawnSync(args, { env }).stderr)).toBe('')
+    possible.push(date())
+    const found = readdirSync(work.path).filter((name) => name.startsWith('a.log-'))
+    expect(found).toHaveLength(1)
+    expect(possible).toContain(found[0]?.slice('a.log'.length) ?? '')
+  },
+)
