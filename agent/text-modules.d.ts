@@ -3,6 +3,11 @@ declare module '*.sql' {
   export default text
 }
 
+declare module '*.yaml' {
+  const text: string
+  export default text
+}
+
 declare module '*.service' {
   const text: string
   export default text

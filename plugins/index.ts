@@ -20,6 +20,11 @@ const shortNames: Record<string, { plugin: string; verb?: string }> = {
   baseline: { plugin: 'permission-drift' },
 }
 
+/** Checklists as data, by name: see profiles/. */
+const profiles: Record<string, () => Promise<string>> = {
+  baseline: async () => (await import('../profiles/baseline.yaml', { with: { type: 'text' } })).default,
+}
+
 /** `reeve logrotate …`, or a link of that name to reeve. */
 const programs: Record<string, Program> = {
   logrotate: {
@@ -31,6 +36,7 @@ const programs: Record<string, Program> = {
 export const builtInPlugins: PluginSource = {
   names: Object.keys(plugins),
   shortNames,
+  profiles,
   programs,
   async load(names) {
     const wanted = [...new Set(names)].flatMap((name) => plugins[name] ?? [])

@@ -32,6 +32,10 @@ export const configSchema = z.strictObject({
     )
     .default([])
     .describe('Ports, and how far away somebody may be who can reach them'),
+  anywhere: z
+    .array(port)
+    .default([])
+    .describe('For short: TCP ports that anyone may reach. What `allow` says of a port goes before'),
   others: z
     .enum(['finding', 'ok'])
     .default('finding')

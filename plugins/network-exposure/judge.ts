@@ -24,7 +24,7 @@ const NEVER: Record<number, string> = { 2375: 'the Docker API without TLS' }
 /** Pure: what is wrong with a port. */
 export function judgePort(open: OpenPort, config: Config): Finding[] {
   const findings: Finding[] = []
-  const allowance = config.allow.find((candidate) => isFor(candidate, open))
+  const allowance = [...config.allow, ...config.anywhere.map(forAnyone)].find((one) => isFor(one, open))
   const { reach } = open.reached
   const never = open.protocol === 'tcp' && reach !== 'loopback' ? NEVER[open.port] : undefined
   const name = `${open.protocol.toUpperCase()} port ${open.port}${open.unit ? ` (${open.unit})` : ''}`
@@ -74,6 +74,10 @@ export function judgePort(open: OpenPort, config: Config): Finding[] {
     })
   }
   return findings
+}
+
+function forAnyone(port: Config['anywhere'][number]): Allowance {
+  return { port, protocol: 'tcp', reach: 'anywhere', sources: [] }
 }
 
 function isFor({ port, protocol }: Allowance, open: OpenPort): boolean {

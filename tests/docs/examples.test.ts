@@ -40,7 +40,15 @@ testWith(needs)(
   () => {
     using copy = temporaryDirectory('reeve-tutorial')
     const at = (path: string) => join(copy.path, path)
-    for (const path of ['agent', 'plugins', 'packaging', 'tests/kit', 'package.json', 'tsconfig.json']) {
+    for (const path of [
+      'agent',
+      'plugins',
+      'profiles',
+      'packaging',
+      'tests/kit',
+      'package.json',
+      'tsconfig.json',
+    ]) {
       cpSync(join(CHECKOUT, path), at(path), { recursive: true })
     }
     linkLibraries(copy.path)

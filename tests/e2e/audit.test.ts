@@ -2,6 +2,7 @@ import { expect, setDefaultTimeout, test } from 'bun:test'
 import { chmodSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { stringify } from 'yaml'
+import { testWith } from '../kit/needs.ts'
 import { Workspace } from '../kit/workspace.ts'
 
 setDefaultTimeout(60_000)
@@ -141,4 +142,17 @@ test('reeve report writes every format, whole and private, and ends like the sta
   }
   const mistake = await host.reeve(['report', '--format', 'htm'])
   expect([mistake.exitCode, mistake.stderr]).toEqual([2, expect.stringContaining('did you mean "html"?')])
+})
+
+testWith({ root: true })('the baseline judges this very host, and is blind nowhere', async () => {
+  await using host = new Workspace()
+  const audited = await host.reeve(['audit', 'baseline', '--json'])
+  const [baseline] = JSON.parse(audited.stdout)
+  expect([audited.stderr, baseline.score.verdicts.blind]).toEqual(['', 0])
+  const verdicts = new Map(
+    baseline.items.map((item: { id: string; verdict: string }) => [item.id, item.verdict]),
+  )
+  // Nobody has said so on a host that is new to it.
+  expect([verdicts.get('access'), verdicts.get('restore')]).toEqual(['fail', 'fail'])
+  expect(['pass', 'fail']).toContain(verdicts.get('ports') as string)
 })

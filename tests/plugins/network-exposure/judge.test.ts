@@ -49,6 +49,7 @@ const cases: [name: string, Partial<OpenPort>, ReturnType<typeof allow>, verdict
   ],
   ['it is of another protocol', { protocol: 'udp' }, allow({}), ['unexpected-listener warning']],
   ['it is in a range', {}, allow({ port: '8000-8999' }), []],
+  ['anyone may, for short', { port: 443 }, allow({}, { anywhere: [443] }), []],
   ['nobody listed it', { port: 9090 }, allow({}), ['unexpected-listener warning']],
   ['nobody listed it, and others are fine', { port: 9090 }, allow({}, { others: 'ok' }), []],
   ['nobody listed it, and only this host can', { port: 9090, reached: to('loopback') }, allow({}), []],
