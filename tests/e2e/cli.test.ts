@@ -179,6 +179,7 @@ const READING: string[][] = [
   ['facts'],
   ['alerts'],
   ['silence'],
+  ['credentials'],
   ['audit', '--list'],
   ['plugins'],
   ['plugins', 'permission-drift'],
@@ -205,8 +206,8 @@ test('every reading command prints JSON with --json, and text without control ch
     expect(text.stdout.length).toBeGreaterThan(0)
     expect([command, /[^\P{Cc}\n]/u.test(text.stdout)]).toEqual([command, false])
   }
-  // Those of the table that can print JSON are all in the list above, but for one that wants a finding to repair.
-  const tried = new Set([...READING.map(([name]) => name), 'repair'])
+  // Those of the table that can print JSON are all in the list above, but for those that act.
+  const tried = new Set([...READING.map(([name]) => name), 'repair', 'attest'])
   for (const [name, { load }] of Object.entries(commands)) {
     if ((await load()).json) expect([name, tried.has(name)]).toEqual([name, true])
   }
