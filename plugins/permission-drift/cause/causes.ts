@@ -1,4 +1,10 @@
-import { type CheckContext, describeError, errnoOf, isWithin } from '../../../agent/contract/mod.ts'
+import {
+  type CheckContext,
+  describeError,
+  errnoOf,
+  isWithin,
+  UserError,
+} from '../../../agent/contract/mod.ts'
 import type { Cause, Change, Explain } from '../change.ts'
 import type { Config } from '../config.ts'
 import { Certificates } from './certificates.ts'
@@ -122,7 +128,13 @@ async function openWindows({ config, state, stateDir, now, fingerprint }: Contex
       continue
     }
     const { CronExpressionParser } = await import('cron-parser')
-    const times = CronExpressionParser.parse(window.schedule, { currentDate: new Date(now.getTime() + 1) })
+    const currentDate = new Date(now.getTime() + 1)
+    let times: ReturnType<typeof CronExpressionParser.parse>
+    try {
+      times = CronExpressionParser.parse(window.schedule, { currentDate })
+    } catch (error) {
+      throw new UserError(`Cannot use the window "${window.schedule}": ${describeError(error)}`)
+    }
     for (let count = 0; count < MAX_OCCURRENCES; count++) {
       const openedMs = times.prev().getTime()
       if (openedMs < now.getTime() - HORIZON_MS - window.for) break

@@ -6,14 +6,15 @@ import { generatorOf } from '../dpkg/generated.ts'
 import { type Evidence, isData, within } from '../evidence.ts'
 import { GHOST, type RpmFile } from './query.ts'
 
-const TYPES: Record<number, FileType> = {
-  16807: 'file',
-  9604: 'directory',
-  21609: 'symlink',
-  2401: 'fifo',
-  14406: 'block-device',
-  4802: 'character-device',
-}
+/** S_IFMT of the kernel's include/uapi/linux/stat.h. */
+const TYPES = new Map<number, FileType>([
+  [0o100000, 'file'],
+  [0o040000, 'directory'],
+  [0o120000, 'symlink'],
+  [0o010000, 'fifo'],
+  [0o060000, 'block-device'],
+  [0o020000, 'character-device'],
+])
 const CHUNK_BYTES = 262_144
 /** Around the time at which rpm notes a package as installed, its scripts and triggers run. */
 const TRANSACTION_NS = 600_000_000_000n
@@ -75,7 +76,7 @@ export class RpmPackages {
 
   private isAsShipped(file: RpmFile, after: EntryState): boolean {
     const { host } = this.evidence
-    if (TYPES[file.mode & 0o170000] !== after.type || after.capabilities) return false
+    if (TYPES.get(file.mode & 0o170000) !== after.type || after.capabilities) return false
     if (host.userId(file.user) !== after.uid || host.groupId(file.group) !== after.gid) return false
     if (after.type === 'symlink') return file.target === after.target
     if ((file.mode & 0o7777) !== after.mode) return false

@@ -5,7 +5,7 @@ export const RPM_PROGRAM = '/usr/bin/rpm'
 export const RPM_QUERY = [
   '-qa',
   '--queryformat',
-  '[%{=NAME}\\t%{=VERSION}-%{=RELEASE}\\t%{=INSTALLTIME}\\t%{FILEMODES:octal}\\t%{FILEUSERNAME}\\t%{FILEGROUPNAME}\\t%{FILEFLAGS}\\t%{FILEDIGESTALGO}\\t%{FILEDIGESTS}\\t%{FILELINKTOS}\\t%{FILENAMES}\\n]',
+  '[%{=NAME}\\t%{=VERSION}-%{=RELEASE}\\t%{=INSTALLTIME}\\t%{FILEMODES:octal}\\t%{FILEUSERNAME}\\t%{FILEGROUPNAME}\\t%{FILEFLAGS}\\t%{=FILEDIGESTALGO}\\t%{FILEDIGESTS}\\t%{FILELINKTOS}\\t%{FILENAMES}\\n]',
 ]
 const TIMEOUT_MS = 120_000
 const MAX_BYTES = 512 * 1024 * 1024
