@@ -57,7 +57,8 @@ function removeExpired(session: Session): void {
 
 /** One after another, the oldest first, until there is room. */
 function relievePressure(session: Session): void {
-  const { host, config, now } = session.ctx
+  const { host, config, now, findings } = session.ctx
+  if (!findings.some(({ rule }) => rule === 'disk-pressure')) return
   const plans = session.plans(now.getTime())
   const pressure = new Pressure(host)
   const limitOf = ({ log }: LogPlan) => log.set.whenFreeBelow ?? config.whenFreeBelow
@@ -74,6 +75,7 @@ function relievePressure(session: Session): void {
 
 function pruneRecords(session: Session): void {
   const { records, touched } = session
+  if (touched.size === 0) return
   const now = session.ctx.now.getTime()
   for (const { log } of session.plans(now)) {
     if (!touched.has(log.path)) continue

@@ -14,7 +14,7 @@ export class KeptGenerations {
     const number = settings.dateExtension ? sourceOf(names.date.pattern) : '\\.[0-9]+'
     const packed = literal(settings.compressExtension)
     const matcher = new RegExp(`^${literal(names.base)}${number}${literal(names.extension)}(?:${packed})?$`)
-    return this.list(names.directory)
+    return withPrefix(this.list(names.directory), names.base)
       .filter((name) => matcher.test(name))
       .flatMap((name) => {
         const path = `${names.directory}/${name}`
@@ -26,10 +26,23 @@ export class KeptGenerations {
   private list(directory: string): string[] {
     const known = this.listed.get(directory)
     if (known) return known
-    const names = this.host.stat(directory)?.type === 'directory' ? this.host.list(directory) : []
+    const names = this.host.stat(directory)?.type === 'directory' ? this.host.list(directory).sort() : []
     this.listed.set(directory, names)
     return names
   }
+}
+
+/** Those of sorted names that begin so: a directory may hold the logs of a thousand programs. */
+function withPrefix(sorted: string[], prefix: string): string[] {
+  let [low, high] = [0, sorted.length]
+  while (low < high) {
+    const middle = (low + high) >> 1
+    if ((sorted[middle] ?? '') < prefix) low = middle + 1
+    else high = middle
+  }
+  let end = low
+  while (sorted[end]?.startsWith(prefix)) end++
+  return sorted.slice(low, end)
 }
 
 const literal = (text: string) => text.replace(/[.*+?^${}()|[\]\\]/g, '\\$&')
