@@ -192,6 +192,11 @@ export interface HostReader {
    */
   isOpenForWriting(path: string): boolean | undefined
   /**
+   * Processes that had the file open for writing when the run started, as "nginx[812]"; undefined where that was
+   * not to be seen. Needs `permissions.writers`.
+   */
+  writersOf(file: Pick<FileStat, 'dev' | 'ino'>): string[] | undefined
+  /**
    * Entries that match a pattern, in tree order. A plain path matches itself. `*` and `?` do not cross "/" and,
    * first in a name, do not match a leading dot; `**` is any number of directories, hidden ones too, of the same
    * file system; `[a-z]`, `[!a-z]`, `{a,b}` as in a shell. A link is followed only where the pattern names it as

@@ -21,6 +21,11 @@ export interface Permissions {
   env?: string[] | undefined
   /** Secret references ("env:NAME", "file:/path", "credential:NAME") that `ctx.secret` may resolve. */
   secrets?: string[] | undefined
+  /**
+   * Directories: which processes have files below them open for writing is looked up before the jail closes, for
+   * `host.writersOf`. Within the jail the kernel hides it. Of other users' processes only with CAP_SYS_PTRACE.
+   */
+  writers?: string[] | undefined
   /** Linux capabilities wanted, such as "CAP_DAC_READ_SEARCH". Granted only as far as reeve itself has them. */
   capabilities?: string[] | undefined
 }
@@ -34,6 +39,7 @@ export const PERMISSION_KEYS = [
   'run',
   'env',
   'secrets',
+  'writers',
   'capabilities',
 ] as const
 

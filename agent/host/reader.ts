@@ -42,6 +42,7 @@ import { isOpenForWriting } from './lease.ts'
 import { decodeName, toSystemPath } from './names.ts'
 import { runProgram, startProgram } from './program.ts'
 import { walkTree } from './walk.ts'
+import { fileKey, type Writers } from './writers.ts'
 
 const DEFAULT_MAX_BYTES = 1_048_576
 
@@ -62,6 +63,7 @@ export class LocalHostReader implements HostReader {
   constructor(
     readonly root: string,
     protected readonly grants: Grants,
+    private readonly writers?: Writers,
   ) {
     this.accounts = new Accounts(root === '/' ? '' : root)
   }
@@ -183,6 +185,10 @@ export class LocalHostReader implements HostReader {
         closeSync(descriptor)
       }
     })
+  }
+
+  writersOf(file: Pick<FileStat, 'dev' | 'ino'>): string[] | undefined {
+    return this.writers && (this.writers[fileKey(file)] ?? [])
   }
 
   glob(pattern: string, onBlind: (path: string, reason: string) => void): Entry[] {

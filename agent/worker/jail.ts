@@ -3,6 +3,7 @@ import { dirname } from 'node:path'
 import type { Permissions } from '../contract/permissions.ts'
 import { globEntries } from '../host/glob.ts'
 import { architecture, NUMBERS, processControl, systemCall } from '../host/libc.ts'
+import { findWriters } from '../host/writers.ts'
 import { globBase, isGlob, isNormalPath } from '../lib/path.ts'
 import { capabilitySet, keepCapabilities } from './capabilities.ts'
 import { adoptOrphans } from './descendants.ts'
@@ -10,7 +11,7 @@ import { followLinks } from './follow-links.ts'
 import { type LandlockRules, landlockAbi, restrictSelf } from './landlock.ts'
 import type { JailRequest } from './protocol.ts'
 import { buildExecutionFilter, buildFilter, installFilter } from './seccomp.ts'
-import { selfCommand } from './self.ts'
+import { selfCommand, WRITERS_VARIABLE } from './self.ts'
 
 const PR_SET_PDEATHSIG = 1
 const PR_SET_NO_NEW_PRIVS = 38
@@ -29,6 +30,7 @@ export function enterJail(request: JailRequest): string {
   if (process.ppid !== request.parent)
     throw new Error('Cannot start: reeve, which asked for this run, is gone')
   adoptOrphans()
+  lookUpWriters(request.permissions.writers ?? [])
   const numbers = NUMBERS[architecture()]
   systemCall(numbers.prlimit64, 0, RLIMIT_CORE, new BigUint64Array([0n, 0n]), 0)
   systemCall(numbers.setpriority, 0, 0, NICENESS)
@@ -54,6 +56,14 @@ export function enterJail(request: JailRequest): string {
   }
   installFilter(buildFilter(filter, architecture()))
   return abi > 0 ? `landlock-${abi}+seccomp` : 'seccomp'
+}
+
+/** What is to be seen only now is handed on to the worker that this process becomes. */
+function lookUpWriters(directories: string[]): void {
+  delete process.env[WRITERS_VARIABLE]
+  if (directories.length === 0) return
+  const writers = findWriters(directories)
+  if (writers) process.env[WRITERS_VARIABLE] = JSON.stringify(writers)
 }
 
 /** Takes away, from every thread of this worker, the right to execute anything: its own binary was the last. */

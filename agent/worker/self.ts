@@ -6,3 +6,6 @@ export const WORKER_ARGUMENT = '__worker'
 export function selfCommand(): [string, ...string[]] {
   return Bun.main.startsWith('/$bunfs/') ? [process.execPath] : [process.execPath, Bun.main]
 }
+
+/** In the environment of a worker: who had which files open for writing before its jail closed. */
+export const WRITERS_VARIABLE = 'REEVE_WRITERS'

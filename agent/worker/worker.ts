@@ -5,6 +5,7 @@ import { type Json, MAX_FINDINGS, MAX_MEMORY_BYTES, type Report } from '../contr
 import { toGrants } from '../host/grants.ts'
 import { LocalHostReader } from '../host/reader.ts'
 import { LocalHostWriter } from '../host/writer.ts'
+import type { Writers } from '../host/writers.ts'
 import { hmacSha256 } from '../lib/digest.ts'
 import { describeError, NotPermittedError } from '../lib/errors.ts'
 import { Redactor } from '../lib/redact.ts'
@@ -12,6 +13,7 @@ import { expandPattern, forbidExecution } from './jail.ts'
 import { send } from './message.ts'
 import { runIdle } from './priority.ts'
 import { readFrame, type WorkerMessage, type WorkRequest } from './protocol.ts'
+import { WRITERS_VARIABLE } from './self.ts'
 
 const STDIN = 0
 
@@ -96,7 +98,7 @@ async function perform(
     case 'apply': {
       if (!plugin.apply)
         throw new Error(`Cannot enforce "${request.job}": the plugin "${plugin.name}" only checks`)
-      const host = new LocalHostWriter(request.root, grants)
+      const host = new LocalHostWriter(request.root, grants, takeWriters())
       return {
         type: 'report',
         report: bounded(await plugin.apply({ ...common, host, findings: request.findings })),
@@ -111,6 +113,15 @@ async function perform(
     }
   }
 }
+
+/** As the jail left it; programs that the run starts need not know. */
+function takeWriters(): Writers | undefined {
+  const text = process.env[WRITERS_VARIABLE]
+  delete process.env[WRITERS_VARIABLE]
+  return text === undefined ? undefined : writersSchema.parse(JSON.parse(text))
+}
+
+const writersSchema = z.record(z.string(), z.array(z.string()))
 
 async function loadPlugin(request: WorkRequest, plugins: PluginSource) {
   // A worker parses one configuration and ends: to compile its schema would take longer than it saves.

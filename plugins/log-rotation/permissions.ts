@@ -42,6 +42,7 @@ function ofSets(config: Config): Phases {
       net: needed('net'),
       run: [...programs.map(({ argv }) => argv), ...compressors(config)],
       env: needed('env'),
+      writers: paths.map(listBaseOf),
       capabilities: [...OTHER_USERS, ...needed('capabilities')],
     },
   }
@@ -73,6 +74,7 @@ function ofAdopted(config: Config): Phases {
         ...Object.values(PROGRAMS).flat(),
       ],
       env: scripts.env,
+      writers: directories,
       capabilities: [...OTHER_USERS, ...BECOME_OTHERS, ...scripts.capabilities],
     },
   }
@@ -97,7 +99,9 @@ function ofOversight({ unmanaged, logrotate, logrotateIncludes, retention }: Con
 const SCHEDULES = ['/etc/cron.d', '/etc/crontab']
 
 function merge(all: Permissions[]): Permissions {
-  const joined = <K extends 'list' | 'read' | 'write' | 'net' | 'env' | 'capabilities'>(key: K) => {
+  const joined = <K extends 'list' | 'read' | 'write' | 'net' | 'env' | 'writers' | 'capabilities'>(
+    key: K,
+  ) => {
     const entries = [...new Set(all.flatMap((one) => one[key] ?? []))]
     return all.some((one) => one[key]) ? { [key]: entries } : {}
   }
@@ -109,6 +113,7 @@ function merge(all: Permissions[]): Permissions {
     ...joined('net'),
     ...(all.some((one) => one.run) && { run }),
     ...joined('env'),
+    ...joined('writers'),
     ...joined('capabilities'),
   }
 }

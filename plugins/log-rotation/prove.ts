@@ -11,7 +11,7 @@ import {
 import { heldFinding } from './findings.ts'
 import type { Generation } from './generation.ts'
 import { artifactOf } from './records/artifact.ts'
-import { findRecord, type GenerationRecord } from './records/records.ts'
+import { findRecord, type GenerationRecord, writersText } from './records/records.ts'
 import type { Session } from './session.ts'
 import type { SurveyedLog } from './survey.ts'
 
@@ -218,7 +218,7 @@ function recordProof(
     contentSha256: proof.contentSha256,
     rotatedMs: known?.rotatedMs ?? session.state.clocks[log.path]?.rotatedMs ?? generation.stat.mtimeMs,
     reopened: reopened ?? known?.reopened ?? null,
-    writers: known?.writers ?? null,
+    writers: known?.writers ?? writersText(session.ctx.host.writersOf(generation.stat)),
   }
   session.records.put(record, generation.stat)
   session.artifacts.push(artifactOf(record, proof.path))

@@ -138,6 +138,14 @@ jailTest(
       const { reason, outcome } = await host.run('logs')
       expect([outcome, reason]).toEqual([expect.stringMatching(/clean|findings/), null])
     }
+    if (process.geteuid?.() === 0) {
+      const { logs } = JSON.parse((await host.reeve(['logs', '--json', host.at('log/nginx')])).stdout)
+      const pid = readFileSync(host.at('run/nginx.pid'), 'utf8').trim()
+      expect(logs[0].generations[0].proof).toMatchObject({
+        reopened: true,
+        writers: expect.stringContaining(`[${pid}]`),
+      })
+    }
     // They go on writing: what is due by now is no fault.
     expect((await host.rules()).filter((rule) => rule !== 'rotation-due')).toEqual([])
     for (const [log, writer] of [

@@ -6,7 +6,7 @@ import type { LogSet } from '../logrotate/settings.ts'
 import type { LogRotation } from '../program/rotation.ts'
 import { artifactOf } from '../records/artifact.ts'
 import { type KeptFile, pruneOutlived } from '../records/judge.ts'
-import { findRecord, type GenerationRecord, type Records } from '../records/records.ts'
+import { findRecord, type GenerationRecord, type Records, writersText } from '../records/records.ts'
 import { KeptGenerations, retentionOf } from './generations.ts'
 import { firstWords } from './judge.ts'
 
@@ -14,7 +14,10 @@ import { firstWords } from './judge.ts'
 export class Proofs {
   readonly findings: Finding[] = []
   readonly artifacts: Artifact[] = []
-  private readonly before = new Map<string, { digest: Digest; reopened: boolean | null }>()
+  private readonly before = new Map<
+    string,
+    { digest: Digest; reopened: boolean | null; writers: string | null }
+  >()
   private readonly rotations: LogRotation[] = []
 
   constructor(
@@ -27,7 +30,11 @@ export class Proofs {
     const { path, set, names } = rotation
     if (set.settings.rotate === 0 || set.settings.renameCopy) return
     // What is still written to is proven when its writer lets go of it.
-    if (reopened !== false) this.before.set(path, { digest: this.hash(names.final), reopened })
+    if (reopened !== false) {
+      const stat = this.ctx.host.stat(names.final)
+      const writers = writersText(stat && this.ctx.host.writersOf(stat))
+      this.before.set(path, { digest: this.hash(names.final), reopened, writers })
+    }
     this.rotations.push(rotation)
   }
 
@@ -53,7 +60,7 @@ export class Proofs {
           bytesIn: taken.digest.bytes,
           rotatedMs: now.getTime(),
           reopened: taken.reopened,
-          writers: null,
+          writers: taken.writers,
         })
       }
       for (const file of files) if (file !== newest) await this.follow(rotation, file)

@@ -9,7 +9,7 @@ import {
 } from '../../../agent/contract/mod.ts'
 import type { Config } from '../config.ts'
 import { permissions } from '../permissions.ts'
-import { findRecord } from '../records/records.ts'
+import { findRecord, type GenerationRecord } from '../records/records.ts'
 import { lastProof, type ManagedLog, managedLogs } from './managed.ts'
 
 export const list: Command<Config> = {
@@ -72,10 +72,17 @@ function generationLines(log: ManagedLog): string[] {
         record ? formatBytes(record.bytesIn) : '?',
         new Date(record?.rotatedMs ?? file.mtimeMs).toISOString(),
         record ? record.contentSha256 : 'not recorded',
-        record?.writers ?? (record?.reopened === false ? 'still open' : record?.reopened ? 'reopened' : '?'),
+        writerText(record),
       ]
     })
   return table(['ROTATED LOG', 'SIZE', 'CONTENT', 'ROTATED', 'SHA-256 OF THE CONTENT', 'WRITER'], rows)
+}
+
+/** Who wrote to it when it was rotated, and whether they have let go. */
+function writerText(record: GenerationRecord | undefined): string {
+  if (!record) return '?'
+  const state = record.reopened === null ? '?' : record.reopened ? 'reopened' : 'still open'
+  return record.writers ? `${record.writers} (${state})` : state
 }
 
 function jsonOf(log: ManagedLog): Json {

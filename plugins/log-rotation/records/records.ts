@@ -20,7 +20,7 @@ const recordSchema = z.strictObject({
   rotatedMs: z.number(),
   /** Whether its writer had let go of it; null where the kernel does not tell, or for a copy. */
   reopened: z.boolean().nullable(),
-  /** Who had it open for writing when it was rotated: "nginx[812], nginx[813]"; null where that is not to be seen. */
+  /** Who had it open for writing when it was rotated: "nginx[812], nginx[813]"; '' is nobody, null where that is not to be seen. */
   writers: z.string().nullable(),
 })
 
@@ -114,4 +114,9 @@ export function looksSame(record: GenerationRecord, file: Identity): boolean {
 /** Times of files come as floating point numbers. */
 function sameTime(a: number, b: number): boolean {
   return Math.abs(a - b) < 1
+}
+
+/** "nginx[812], nginx[813]"; null where it was not to be seen, '' when nobody had it open. */
+export function writersText(writers: string[] | undefined): string | null {
+  return writers === undefined ? null : writers.join(', ')
 }
