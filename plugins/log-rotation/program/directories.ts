@@ -14,7 +14,7 @@ import { bytesOf, nameOf, textOf } from './bytes.ts'
 const O_PATH = 0o10000000
 const FLAGS = O_PATH | constants.O_DIRECTORY | constants.O_NOFOLLOW
 const MAX_LINKS = 40
-const MAX_HELD = 64
+const MAX_HELD = 16
 
 /** A directory on the way to a log can be exchanged by somebody who may not write where it leads. */
 export class UnsafePath extends Error {}
@@ -60,7 +60,7 @@ export class HeldDirectories {
   }
 
   /** What a directory is called may mean another one from here on. */
-  [Symbol.dispose](): void {
+  forget(): void {
     for (const handle of this.#handles.values()) closeSync(handle)
     this.#handles.clear()
     this.#identities.clear()

@@ -111,8 +111,13 @@ export class Files implements Look {
     unlinkSync(this.at(path))
   }
 
+  /** A script of root's may have mounted or exchanged directories: from here on names mean what they mean now. */
+  forget(): void {
+    this.#held?.forget()
+  }
+
   [Symbol.dispose](): void {
-    this.#held?.[Symbol.dispose]()
+    this.forget()
   }
 }
 

@@ -233,7 +233,7 @@ class SetRotation {
     if (script === undefined) return true
     this.#concludeAll()
     this.output.debug(`running ${words} script`)
-    if (runScript(script, [this.set.pattern], this.options.dryRun, this.output)) return true
+    if (this.#run(script, [this.set.pattern])) return true
     this.output.error(`error running ${words} script for ${this.set.pattern}`)
     this.#hasFailed = true
     return false
@@ -245,13 +245,19 @@ class SetRotation {
     if (script === undefined) return
     this.#concludeAll()
     this.output.debug(`running ${name} script`)
-    if (runScript(script, args, this.options.dryRun, this.output)) return
+    if (this.#run(script, args)) return
     this.output.error(
       settings.sharedScripts
         ? `error running shared ${name} script for '${pattern}'`
         : `error running non-shared ${name} script for ${path} of '${pattern}'`,
     )
     this.#fail(path)
+  }
+
+  #run(script: string, args: string[]): boolean {
+    const isClean = runScript(script, args, this.options.dryRun, this.output)
+    this.files.forget()
+    return isClean
   }
 
   #tellIdle(words: 'first action' | 'last action'): void {

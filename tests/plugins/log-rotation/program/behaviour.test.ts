@@ -278,3 +278,30 @@ test.each(['XYZ-3:30', 'CET-1CEST,M3.5.0,M10.5.0/3', 'America/St_Johns', 'UTC'])
     expect(possible).toContain(found[0]?.slice('a.log'.length) ?? '')
   },
 )
+
+test('a script may exchange the directory that its logs are in', async () => {
+  using work = workspace(
+    '@/logs/a.log {\nrotate 1\nprerotate\nmv @/logs @/before\nmkdir @/logs\necho new > @/logs/a.log\nendscript\n}\n',
+  )
+  mkdirSync(work.at('logs'))
+  work.write('logs/a.log', 'old\n')
+  expect([await work.run('-f'), work.said()]).toEqual([0, ''])
+  expect([work.read('logs/a.log.1'), work.read('before/a.log')]).toEqual(['new\n', 'old\n'])
+})
+
+test('logs in more directories than are held at a time are all rotated, with few descriptors', () => {
+  using work = workspace(
+    '@/*/a.log {\nrotate 1\nsharedscripts\ncompress\ncreate\npostrotate\n:\nendscript\n}\n',
+    null,
+  )
+  const directories = Array.from({ length: 90 }, (_, index) => String(index))
+  for (const name of directories) {
+    mkdirSync(work.at(name))
+    work.write(`${name}/a.log`, `${name}\n`)
+  }
+  const main = join(import.meta.dir, '../../../../agent/main.ts')
+  const limited = 'ulimit -n 80; exec "$0" "$1" logrotate -f -s "$2" "$3"'
+  const run = Bun.spawnSync(['sh', '-c', limited, process.execPath, main, work.at('state'), work.at('conf')])
+  expect([run.exitCode, String(run.stderr)]).toEqual([0, ''])
+  expect(directories.filter((name) => !work.has(`${name}/a.log.1.gz`))).toEqual([])
+})
