@@ -36,8 +36,10 @@ export const configSchema = z
       .int()
       .min(1)
       .max(19)
-      .default(3)
-      .describe('Level of Zstandard, from 1 (quick) to 19 (small)'),
+      .default(2)
+      .describe(
+        'Level of Zstandard, from 1 (quick) to 19 (small). 3 takes two thirds more time for 2 % less',
+      ),
     interval: duration
       .prefault('20h')
       .describe('A backup is due when the newest proven one is older. 20h fits one run each night'),

@@ -2,6 +2,8 @@
 //
 //     bun scripts/bench/backup.ts [--tree /usr/share] [--directory DIR] [--rounds 3]
 //
+// and, where they are installed, against borg, restic and duplicity, full and unchanged (--peers no leaves them out).
+//
 // By hand is `tar -c | zstd -3 | gpg --compress-algo none -e` to a file that is synced, as a backup's is, and
 // `gpg -d | zstd -d | tar -x` and a sync. Peak memory is that of one process: of ours, and of the largest of theirs.
 import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs'
@@ -13,29 +15,35 @@ import { LocalHostWriter } from '../../agent/host/writer.ts'
 import { proveBackup, writeBackup } from '../../plugins/backup/create.ts'
 import { DirectoryDestination } from '../../plugins/backup/destination/directory.ts'
 import { newSessionKey } from '../../plugins/backup/encryption.ts'
+import { IndexStore } from '../../plugins/backup/incremental/index-store.ts'
 import { judgeKeyFile } from '../../plugins/backup/recipients.ts'
 import { restore } from '../../plugins/backup/restore/restore.ts'
 import { sourcesSchema } from '../../plugins/backup/source/config.ts'
-import { fastest, formatMeasurement, type Measurement, measure } from './yardstick.ts'
+import { fastest, findProgram, formatMeasurement, type Measurement, measure } from './yardstick.ts'
 
 const { values } = parseArgs({
   options: {
     tree: { type: 'string', default: '/usr/share' },
     directory: { type: 'string', default: tmpdir() },
     rounds: { type: 'string', default: '3' },
-    // One measured process of ours: "write", "prove" (write and prove) or "restore".
+    peers: { type: 'string', default: 'yes' },
+    // One measured process of ours: "write", "prove" (write and prove), "index" (write, with an index for the next
+    // one), "changes" (what changed since "index", proven) or "restore".
     part: { type: 'string' },
   },
 })
+/** The default of the plugin. */
+const LEVEL = 2
 const NAME = 'bench-20260101T000000Z-full.tar.zst.gpg'
 
 if (values.part) await work(values.part, values.directory, values.tree)
-else await compare(values.tree, values.directory, Number(values.rounds))
+else await compare(values.tree, values.directory, Number(values.rounds), values.peers === 'yes')
 
-async function compare(tree: string, directory: string, rounds: number): Promise<void> {
+async function compare(tree: string, directory: string, rounds: number, withPeers: boolean): Promise<void> {
   const base = mkdtempSync(join(directory, 'reeve-bench-'))
   try {
-    for (const name of ['gnupg', 'ours', 'hand']) mkdirSync(join(base, name), { mode: 0o700 })
+    for (const name of ['gnupg', 'ours', 'hand', 'state', 'peers'])
+      mkdirSync(join(base, name), { mode: 0o700 })
     makeKey(base)
     await mustEnd(['tar', '-C', '/', '-cf', '/dev/null', '--', tree.slice(1)])
     const ours = (part: string) => () => {
@@ -84,10 +92,66 @@ async function compare(tree: string, directory: string, rounds: number): Promise
     const restored = await fastest(rounds, ours('restore'))
     console.log(formatMeasurement('gpg -d | zstd -d | tar -x', byHand))
     console.log(formatMeasurement('restore', restored), against(byHand, restored, 1.2))
+    await ours('index')()
+    const changes = await fastest(rounds, ours('changes'))
+    console.log(formatMeasurement('unchanged, with its proof', changes))
+    if (!withPeers) return
+    for (const peer of peersOf(base, tree)) {
+      if (!findProgram(peer.program)) {
+        console.log(`${peer.program}: not installed`)
+        continue
+      }
+      await mustEnd(inShell(base, peer.init))
+      const first = await mustEnd(inShell(base, peer.backup('first')))
+      console.log(formatMeasurement(`${peer.name}, full`, first), times(first, best.write, peer.wanted))
+      if (!peer.hasChanges) continue
+      const second = await mustEnd(inShell(base, peer.backup('second')))
+      console.log(formatMeasurement(`${peer.name}, unchanged`, second), against(second, changes, 0.25))
+    }
   } finally {
     Bun.spawnSync(['gpgconf', '--homedir', join(base, 'gnupg'), '--kill', 'all'])
     Bun.spawnSync(['rm', '-rf', base])
   }
+}
+
+/** Other programs, with the same compression where they have a choice, and encrypted. */
+function peersOf(base: string, tree: string) {
+  const at = (name: string) => join(base, 'peers', name)
+  const borg = `export BORG_BASE_DIR=${at('borg-home')} BORG_PASSPHRASE=bench BORG_UNKNOWN_UNENCRYPTED_REPO_ACCESS_IS_OK=yes;`
+  const restic = `export RESTIC_PASSWORD=bench RESTIC_CACHE_DIR=${at('restic-cache')};`
+  const duplicity = `export PASSPHRASE= HOME=${at('duplicity-home')};`
+  return [
+    {
+      name: 'borg',
+      program: '/usr/bin/borg',
+      wanted: 2.5,
+      hasChanges: true,
+      init: `${borg} mkdir -p ${at('borg-home')} && borg init -e repokey ${at('borg')}`,
+      backup: (name: string) => `${borg} borg create --compression zstd,3 ${at('borg')}::${name} ${tree}`,
+    },
+    {
+      name: 'restic',
+      program: '/usr/bin/restic',
+      wanted: 5,
+      hasChanges: true,
+      init: `${restic} restic init -q -r ${at('restic')}`,
+      backup: () => `${restic} restic backup -q -r ${at('restic')} ${tree}`,
+    },
+    {
+      name: 'duplicity',
+      program: '/usr/bin/duplicity',
+      wanted: 10,
+      hasChanges: false,
+      init: `mkdir -p ${at('duplicity')} ${at('duplicity-home')}`,
+      backup: () =>
+        `${duplicity} duplicity full --archive-dir ${at('duplicity-home')} --encrypt-key bench ` +
+        `--gpg-options "--trust-model always" ${tree} file://${at('duplicity')}`,
+    },
+  ]
+}
+
+function inShell(base: string, script: string): string[] {
+  return ['sh', '-c', `export GNUPGHOME="$1/gnupg"; ${script}`, 'sh', base]
 }
 
 function makeKey(base: string): void {
@@ -134,6 +198,10 @@ async function work(part: string, base: string, tree: string): Promise<void> {
   if (await destination.stat(NAME)) await destination.remove(NAME)
   const sessionKey = newSessionKey()
   const signal = new AbortController().signal
+  const indexStore =
+    part === 'index' || part === 'changes' ? new IndexStore(host, join(base, 'state')) : undefined
+  const before = part === 'changes' ? await indexStore?.open() : undefined
+  const index = indexStore?.create({ backup: NAME, settings: '' })
   const written = await writeBackup(
     host,
     {
@@ -145,7 +213,9 @@ async function work(part: string, base: string, tree: string): Promise<void> {
         createdAt: now.toISOString(),
         chain: { full: NAME, index: 0, previous: null },
       },
-      compressionLevel: 3,
+      compressionLevel: LEVEL,
+      before: before?.entries,
+      index,
     },
     sessionKey,
     { publicKeys: [recipient.key], passphrase: undefined, now },
@@ -153,7 +223,8 @@ async function work(part: string, base: string, tree: string): Promise<void> {
     NAME,
     () => {},
   )
-  if (part !== 'prove') return
+  index?.commit()
+  if (part !== 'prove' && part !== 'changes') return
   const expected = { written, sessionKey, keyIds: [recipient.encryptionKeyId], passphrase: undefined }
   await proveBackup(destination, NAME, expected, () => {}, signal)
 }
@@ -169,6 +240,10 @@ function faster(a: Measurement, b: Measurement): Measurement {
 
 function against(yardstick: Measurement, ours: Measurement, wanted: number): string {
   return `${(ours.seconds / yardstick.seconds).toFixed(2)} × (wanted ≤ ${wanted})`
+}
+
+function times(peer: Measurement, ours: Measurement, wanted: number): string {
+  return `${(peer.seconds / ours.seconds).toFixed(1)} × as long as ours (wanted ≥ ${wanted})`
 }
 
 async function mustEnd(argv: string[]): Promise<Measurement> {
