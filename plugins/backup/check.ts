@@ -179,5 +179,17 @@ function toMetrics(destination: ObservedDestination, now: Date): Metric[] {
       newest.durationMs / 1000,
       'Time that the newest proven backup took, its proof included',
     ),
+    metric(
+      'backup_restore_seconds',
+      restoreMs(sound) / 1000,
+      'Time that reading back and comparing the newest proven backup took, with all that it builds upon',
+    ),
   ]
+}
+
+/** What a restore takes at least: to read, decrypt and compare the whole chain took that long. */
+function restoreMs(sound: readonly ProvenCopy[]): number {
+  const newest = sound.at(-1)?.record.chain
+  const chain = sound.filter(({ record }) => record.chain.full === newest?.full)
+  return chain.reduce((sum, { copy }) => sum + copy.proofMs, 0)
 }

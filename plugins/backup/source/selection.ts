@@ -24,6 +24,8 @@ export function compilePatterns(
   bases: readonly string[],
 ): (path: string, isDirectory: IsDirectory) => boolean {
   const rules = patterns.flatMap((pattern) => toRule(pattern, bases)).reverse()
+  // It is asked for every entry: even a search in nothing is felt.
+  if (rules.length === 0) return () => false
   return (path, isDirectory) => {
     const rule = rules.find(
       ({ matches, onlyDirectories }) => matches.test(path) && (!onlyDirectories || isDirectory()),
