@@ -11,6 +11,7 @@ import {
   writeFileSync,
 } from 'node:fs'
 import { join } from 'node:path'
+import { z } from 'zod'
 import { testWith } from '../kit/needs.ts'
 import { Workspace } from '../kit/workspace.ts'
 import { PuppetHost, runNow, startRun } from './puppet.ts'
@@ -22,6 +23,13 @@ setDefaultTimeout(60_000)
 const asRoot = testWith({ root: true, programs: ['setpriv', 'unshare', 'mount'] })
 const NOBODY = 65534
 const asNobody = ['setpriv', `--reuid=${NOBODY}`, `--regid=${NOBODY}`, '--clear-groups']
+
+/** The version of the schema that this reeve writes. */
+function versionOf(host: Workspace): number {
+  using store = host.store()
+  return z.object({ user_version: z.number() }).parse(store.sqlite.query('PRAGMA user_version').get())
+    .user_version
+}
 
 /** A configuration text with the workspace's own state directory. */
 const withState = (host: Workspace, text: string) => `stateDir: ${host.stateDir}\n${text}`
@@ -55,10 +63,10 @@ jobs:
     config:
       sets:
         - { name: a, paths: [relative/*.log], keep: -1, compres: gzip }
-  age:
-    plugin: credential-age
+  statements:
+    plugin: attestation
     mode: enforce
-    config: { credentials: [] }
+    config: { items: [] }
 waivers:
   - { rule: mode-differs, owner: ops, expires: tomorrow }
 `,
@@ -226,13 +234,14 @@ test('a database of a newer reeve is left alone', async () => {
   host.jobs({ watch: {} })
   host.tell('watch', {})
   await host.run('watch')
+  const newest = versionOf(host)
   host.change('PRAGMA user_version = 999')
   const before = readFileSync(host.database)
   for (const command of [['run', 'watch'], ['daemon'], ['token', 'new', 'x']]) {
     const { exitCode, stderr } = await host.reeve(command)
     expect([command[0], exitCode]).toEqual([command[0], 2])
     expect(stderr).toContain(
-      `Cannot use the database "${host.database}": it was written by a newer reeve (version 999, this one knows 1)`,
+      `Cannot use the database "${host.database}": it was written by a newer reeve (version 999, this one knows ${newest})`,
     )
   }
   expect(readFileSync(host.database)).toEqual(before)
