@@ -37,7 +37,7 @@ export async function checkLogs(ctx: CheckContext<Config>): Promise<Report> {
       ...surveyFindings(found),
       ...plans.flatMap(planFindings),
       ...quotaFindings(planQuotas(plans, config, now)),
-      ...pressureFindings(host, plans, config, now),
+      ...pressureFindings(host, plans, adopted?.families ?? [], config, now),
       ...settleFindings(config.sets, state),
       ...found.logs.flatMap((log) => recordFindings(log, state, records, now)),
       ...(adopted?.findings ?? []),

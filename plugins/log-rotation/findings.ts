@@ -4,7 +4,7 @@ import { generationPath } from './generation.ts'
 import type { LogPlan } from './plan.ts'
 import { familiesOf, type QuotaPlan } from './plans.ts'
 import { Pressure, pressureFinding } from './pressure.ts'
-import { removable } from './removal.ts'
+import { type AdoptedFamily, removable } from './removal.ts'
 import type { State } from './state.ts'
 import type { Survey, SurveyedLog } from './survey.ts'
 
@@ -181,16 +181,29 @@ export function quotaFindings(quotas: QuotaPlan[]): Finding[] {
 }
 
 /** File systems that are short of room, each once. */
-export function pressureFindings(host: HostReader, plans: LogPlan[], config: Config, now: number): Finding[] {
+export function pressureFindings(
+  host: HostReader,
+  plans: LogPlan[],
+  adopted: AdoptedFamily[],
+  config: Config,
+  now: number,
+): Finding[] {
   const pressure = new Pressure(host)
-  const byMount = Map.groupBy(
-    plans.filter((plan) => plan.pressure !== undefined),
-    ({ log }) => pressure.mountOf(log.directory) ?? log.directory,
-  )
-  return [...byMount].map(([mount, pressed]) => {
+  const mountOf = (directory: string) => pressure.mountOf(directory) ?? directory
+  const pressedPlans = plans.filter((plan) => plan.pressure !== undefined)
+  const pressedOthers = adopted.filter(({ directory }) => pressure.on(directory, config.whenFreeBelow))
+  const mounts = new Set([
+    ...pressedPlans.map(({ log }) => mountOf(log.directory)),
+    ...pressedOthers.map(({ directory }) => mountOf(directory)),
+  ])
+  return [...mounts].map((mount) => {
+    const own = pressedPlans.filter(({ log }) => mountOf(log.directory) === mount)
+    const others = pressedOthers.filter(({ directory }) => mountOf(directory) === mount)
+    const reason = own[0]?.pressure ?? pressure.on(others[0]?.directory ?? mount, config.whenFreeBelow) ?? ''
+    const families = [...familiesOf(own, config), ...others.map(({ family }) => family)]
     const canRelieve =
-      removable(familiesOf(pressed, config), now).length > 0 ||
-      pressed.some(({ due, compress, expired }) => due || compress.length > 0 || expired.length > 0)
-    return pressureFinding(mount, pressed[0]?.pressure ?? '', canRelieve)
+      removable(families, now).length > 0 ||
+      own.some(({ due, compress, expired }) => due || compress.length > 0 || expired.length > 0)
+    return pressureFinding(mount, reason, canRelieve)
   })
 }

@@ -8,6 +8,12 @@ export interface Family {
   keepYoungerThanMs: number | undefined
 }
 
+/** The same of a log that is rotated by the files of logrotate. */
+export interface AdoptedFamily {
+  directory: string
+  family: Family
+}
+
 export interface Removal {
   log: string
   file: KeptFile

@@ -7,6 +7,7 @@ import {
 } from '../../../agent/contract/mod.ts'
 import type { Config } from '../config.ts'
 import type { LogSet } from '../logrotate/settings.ts'
+import { Pressure } from '../pressure.ts'
 import { attributesOf } from '../program/attributes.ts'
 import { compressLog } from '../program/compress-log.ts'
 import { Files } from '../program/files.ts'
@@ -15,10 +16,13 @@ import { Journal } from '../program/journal.ts'
 import type { Listener } from '../program/listener.ts'
 import { Output } from '../program/output.ts'
 import { recover } from '../program/recover.ts'
+import { removeLog } from '../program/remove-log.ts'
 import { type RunOptions, rotateSet } from '../program/rotate-set.ts'
 import type { LogRotation } from '../program/rotation.ts'
 import { worksOnHandles } from '../program/works-on-handles.ts'
 import type { Records } from '../records/records.ts'
+import { removable } from '../removal.ts'
+import { adoptedFamily, KeptGenerations } from './generations.ts'
 import { firstWords, parseComplaints } from './judge.ts'
 import { Proofs } from './prove.ts'
 import { readAdopted } from './read.ts'
@@ -47,9 +51,10 @@ export async function applyAdopted(
   const isCutOff = ctx.findings.some(
     ({ rule, evidence }) => rule === 'rotation-unfinished' && evidence?.by === 'logrotate',
   )
-  if (wanted.size + released.size === 0 && !isCutOff) return { findings: [], artifacts: [] }
+  const isShortOfRoom = ctx.findings.some(({ rule }) => rule === 'disk-pressure')
+  if (wanted.size + released.size === 0 && !isCutOff && !isShortOfRoom) return { findings: [], artifacts: [] }
   becomeRoot()
-  return new Adoption(ctx, wanted, new Proofs(ctx, records)).run(released)
+  return new Adoption(ctx, wanted, new Proofs(ctx, records), records).run(released)
 }
 
 class Adoption {
@@ -61,6 +66,7 @@ class Adoption {
     readonly ctx: ApplyContext<Config>,
     readonly wanted: ReadonlySet<string>,
     readonly proofs: Proofs,
+    readonly records: Records,
   ) {
     const { state, stateDir, host, config } = ctx
     this.times = readTimes(state, stateDir, host, config.logrotateState).times
@@ -91,10 +97,43 @@ class Adoption {
       await this.proofs.settle()
     }
     journal?.close(true)
+    this.relievePressure(sets)
     return {
       findings: [...this.findings, ...this.proofs.findings],
       artifacts: this.proofs.artifacts,
     }
+  }
+
+  /** Removes what is oldest, one after another, until there is room; a preremove script is run as ever. */
+  relievePressure(sets: LogSet[]): void {
+    const { host, config, now, findings } = this.ctx
+    const pressed = new Set(
+      findings.filter(({ rule }) => rule === 'disk-pressure').map(({ subject }) => subject),
+    )
+    if (pressed.size === 0) return
+    const pressure = new Pressure(host)
+    const kept = new KeptGenerations(host)
+    const setOf = new Map(sets.flatMap((set) => set.files.map((log) => [log, set] as const)))
+    const families = [...setOf].map(([log, { settings }]) =>
+      adoptedFamily(log, kept.of(log, settings, now), config),
+    )
+    const directoryOf = new Map(families.map(({ family, directory }) => [family.log, directory]))
+    for (const { log, file } of removable(
+      families.map(({ family }) => family),
+      now.getTime(),
+    )) {
+      const set = setOf.get(log)
+      const directory = directoryOf.get(log) ?? '/'
+      if (!set || !pressed.has(pressure.mountOf(directory) ?? directory)) continue
+      if (!pressure.on(directory, config.whenFreeBelow)) continue
+      const shown: string[] = []
+      const output = new Output(false, (text) => shown.push(text), true)
+      using files = new Files(worksOnHandles(set.settings.su))
+      if (removeLog(file.path, { set, files, output, dryRun: false })) this.records.forget(log, file)
+      this.complain(set, shown)
+      pressure.measureAnew()
+    }
+    this.records.save(this.ctx.state)
   }
 
   /** Ends what a run before was cut off in, as the journal tells. */

@@ -6,7 +6,8 @@ import { Output } from '../program/output.ts'
 import { rotateSet } from '../program/rotate-set.ts'
 import { judgeRecords, type KeptFile } from '../records/judge.ts'
 import type { Records } from '../records/records.ts'
-import { KeptGenerations, retentionOf } from './generations.ts'
+import type { AdoptedFamily } from '../removal.ts'
+import { adoptedFamily, KeptGenerations, retentionOf } from './generations.ts'
 import { firstWords, judgeVerdict, parseComplaints } from './judge.ts'
 import { readAdopted } from './read.ts'
 import { findRivals } from './rival.ts'
@@ -26,6 +27,7 @@ export interface AdoptedReport {
   findings: Finding[]
   blind: Blind[]
   facts: Fact[]
+  families: AdoptedFamily[]
   /** Every path of the blocks, whether it is there or not. */
   paths: string[]
 }
@@ -71,7 +73,8 @@ export function checkAdopted(ctx: CheckContext<Config>, records: Records): Adopt
   if (state.stat(`${timesPath(stateDir)}.reeve-journal`)) findings.push(cutOffFinding(config))
   if (config.unmanaged) findings.push(...adopted.sets.flatMap((set) => idleFinding(set, host)))
   const paths = adopted.sets.flatMap(({ files }) => files)
-  return { logs, findings, blind: adopted.blind, facts: logs.map(factOf), paths }
+  const families = logs.map(({ path, generations }) => adoptedFamily(path, generations, config))
+  return { logs, findings, blind: adopted.blind, facts: logs.map(factOf), families, paths }
 }
 
 /** Goes through a block as a rotation would. Errors that no verdict tells are returned. */

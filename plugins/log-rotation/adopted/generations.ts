@@ -1,7 +1,10 @@
 import type { HostReader } from '../../../agent/contract/mod.ts'
+import type { Config } from '../config.ts'
 import type { Settings } from '../logrotate/settings.ts'
+import { keepAtLeast } from '../oversight/retention-policy.ts'
 import { rotationNames } from '../program/rotation-names.ts'
 import type { KeptFile } from '../records/judge.ts'
+import type { AdoptedFamily } from '../removal.ts'
 
 /** What a block of logrotate keeps of its logs, found by the names that it gives. Each directory is listed once. */
 export class KeptGenerations {
@@ -60,4 +63,12 @@ function sourceOf(pattern: string): string {
 export function retentionOf({ rotate, maxAgeDays }: Settings) {
   const keep = rotate === -1 ? Number.POSITIVE_INFINITY : rotate
   return { keep, maxAgeMs: maxAgeDays > 0 ? maxAgeDays * 86_400_000 : undefined }
+}
+
+/** What may go early of the logs of a block, when room is short. */
+export function adoptedFamily(log: string, generations: KeptFile[], { retention }: Config): AdoptedFamily {
+  return {
+    directory: log.slice(0, log.lastIndexOf('/')) || '/',
+    family: { log, generations, keepYoungerThanMs: keepAtLeast(retention, log) },
+  }
 }

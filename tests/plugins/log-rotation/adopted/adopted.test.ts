@@ -8,6 +8,7 @@ import {
   readFileSync,
   statSync,
   symlinkSync,
+  utimesSync,
   writeSync,
 } from 'node:fs'
 import type { Report } from '../../../../agent/contract/mod.ts'
@@ -197,4 +198,32 @@ test.each([
   expect(applied.artifacts).toMatchObject([
     { path: host.at(`log/app.log.1${suffix}`), data: { bytesIn: 7, bytesArchived: 7 } },
   ])
+})
+
+test('under pressure the oldest archives of adopted logs go, and never the newest of one', async () => {
+  using host = new AdoptedHost({
+    'etc/logrotate.d/app':
+      '@/log/*.log {\n yearly\n rotate 9\n compress\n preremove\n echo "$1" >> @/log/removed\n endscript\n}\n',
+    'log/a.log': 'x',
+    'log/b.log': 'x',
+  })
+  for (const name of ['a.log.1.gz', 'a.log.2.gz', 'a.log.3.gz', 'b.log.1.gz']) host.write(`log/${name}`, name)
+  for (const [index, name] of ['a.log.1.gz', 'a.log.2.gz', 'a.log.3.gz'].entries()) {
+    const seconds = (host.nowMs - index * DAY_MS) / 1000
+    utimesSync(host.at(`log/${name}`), seconds, seconds)
+  }
+  expect(ours(await host.check())).toEqual([])
+  host.config.whenFreeBelow = '4000000G'
+  const { before, applied, after } = await host.enforce()
+  expect(ours(before)).toEqual(['disk-pressure'])
+  expect(applied.findings).toEqual([])
+  expect(after.findings.find(({ rule }) => rule === 'disk-pressure')).toMatchObject({ severity: 'critical' })
+  expect(readdirSync(host.at('log')).sort()).toEqual([
+    'a.log',
+    'a.log.1.gz',
+    'b.log',
+    'b.log.1.gz',
+    'removed',
+  ])
+  expect(readFileSync(host.at('log/removed'), 'utf8')).toContain('a.log.3.gz')
 })
