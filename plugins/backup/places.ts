@@ -3,6 +3,7 @@ import type { BackupConfig } from './config.ts'
 import { type DestinationConfig, locationOf } from './destination/config.ts'
 import type { Destination, StoredObject } from './destination/destination.ts'
 import { DirectoryDestination } from './destination/directory.ts'
+import { type DestinationLock, lockDestination } from './destination/lock.ts'
 import { openDestination } from './destination/open.ts'
 import { type BackupCopy, type BackupRecord, type ProvenCopy, provenAt, type Records } from './records.ts'
 import { rules } from './rules.ts'
@@ -14,6 +15,8 @@ export interface Place {
   destination: Destination
   /** What was there when it was opened, by name. */
   objects: ReadonlyMap<string, StoredObject>
+  /** Undefined for the spool, which is this host's alone. */
+  lock?: DestinationLock
 }
 
 /** The destinations of a job that can be reached, and the spool. */
@@ -35,10 +38,13 @@ export class Places {
     const opened = await Promise.all(
       config.destinations.map(async (destinationConfig) => {
         let destination: Destination | undefined
+        let lock: DestinationLock | undefined
         try {
           destination = await openDestination(destinationConfig, ctx.host, ctx, records.owner)
-          return await prepare(destinationConfig, destination, records)
+          lock = await lockDestination(destination, ctx.host, records.owner, ctx)
+          return { ...(await prepare(destinationConfig, destination, records)), lock }
         } catch (error) {
+          await lock?.release()
           await destination?.close()
           ctx.signal.throwIfAborted()
           failures.push(deliveryFailed(locationOf(destinationConfig), error))
@@ -100,7 +106,12 @@ export class Places {
   }
 
   async close(): Promise<void> {
-    await Promise.all(this.all.map(({ destination }) => destination.close()))
+    await Promise.all(
+      this.all.map(async ({ destination, lock }) => {
+        await lock?.release()
+        await destination.close()
+      }),
+    )
   }
 }
 

@@ -6,6 +6,7 @@ import {
 } from '../../../agent/contract/mod.ts'
 import type { BackupConfig } from '../config.ts'
 import { type DestinationConfig, locationOf, pathIn } from '../destination/config.ts'
+import { type DestinationLock, lockDestination } from '../destination/lock.ts'
 import { joinPermissions, openDestination, permissionsOf } from '../destination/open.ts'
 import { Records } from '../records.ts'
 import { planPrune, prune as pruneNow, rulesFor } from '../retention/prune.ts'
@@ -69,10 +70,12 @@ async function pruneOne(
   destinationConfig: DestinationConfig,
   records: Records,
 ) {
+  const isDry = ctx.args.values['dry-run'] === true
   const destination = await openDestination(destinationConfig, ctx.host, ctx, records.owner)
+  let lock: DestinationLock | undefined
   try {
+    if (!isDry) lock = await lockDestination(destination, ctx.host, records.owner, ctx)
     const plan = await planPrune(destination, records, rulesFor(config, destinationConfig, ctx.now))
-    const isDry = ctx.args.values['dry-run'] === true
     const { removed, held } = isDry
       ? { removed: plan.remove.map(({ name }) => name), held: plan.held }
       : await pruneNow(destination, records, plan)
@@ -84,6 +87,7 @@ async function pruneOne(
       held: held ?? null,
     }
   } finally {
+    await lock?.release()
     await destination.close()
   }
 }

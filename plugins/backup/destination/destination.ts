@@ -44,6 +44,8 @@ export interface DestinationReader {
 export interface Destination extends DestinationReader {
   /** `known` lets an upload go on where an earlier one of the same object ended. */
   create(name: string, known?: KnownObject): Promise<ObjectSink>
+  /** A small object as a whole, in the place of one that has its name. */
+  put(name: string, content: Uint8Array): Promise<void>
   /** Throws RemovalRefusedError where this host is not allowed to remove anything. */
   remove(name: string): Promise<void>
   /** Removes what dead runs of this job left unfinished, but for `keep`; returns how many. */

@@ -73,6 +73,12 @@ export class DirectoryDestination extends DirectoryReader implements Destination
     }
   }
 
+  async put(name: string, content: Uint8Array): Promise<void> {
+    const random = crypto.getRandomValues(new Uint8Array(6)).toHex()
+    const temporaryPath = this.path(`${this.prefix}${random}.tmp`)
+    this.host.writeFile(this.path(name), content, { mode: 0o600, replace: true, temporaryPath })
+  }
+
   async remove(name: string): Promise<void> {
     this.host.remove(this.path(name))
   }

@@ -3,6 +3,7 @@ import { UserError } from '../../../agent/contract/mod.ts'
 import type { DestinationConfig, DirectoryConfig } from './config.ts'
 import type { Destination, DestinationReader } from './destination.ts'
 import { DirectoryDestination, DirectoryReader, requireDirectory } from './directory.ts'
+import { LOCK_FILES } from './lock.ts'
 import { MOUNT_TABLE, refuseMount } from './mount.ts'
 import { sshPermissions } from './sftp/ssh.ts'
 import { UploadNotes } from './upload-notes.ts'
@@ -66,6 +67,11 @@ function requireIntended(host: HostReader, { directory, mountUuid }: DirectoryCo
 
 /** What looking at the place (`read`) or writing to it may touch. */
 export function permissionsOf(config: DestinationConfig, access: 'read' | 'write'): Permissions {
+  const place = placePermissions(config, access)
+  return access === 'read' ? place : joinPermissions([place, { read: LOCK_FILES }])
+}
+
+function placePermissions(config: DestinationConfig, access: 'read' | 'write'): Permissions {
   if (config.type === 'directory') {
     const table = config.mountUuid === undefined ? [] : [MOUNT_TABLE]
     return access === 'read'

@@ -210,7 +210,7 @@ test('the permissions of commands are what their arguments name', async () => {
     positionals: [],
   }
   expect(plugin.commands?.restore?.permissions(fixture.subject.config, args)).toMatchObject({
-    read: ['/mnt/copy', '/root/key.asc'],
+    read: ['/mnt/copy', '/root/key.asc', '/proc/*/stat'],
     write: ['/srv'],
     secrets: ['env:KEY'],
   })

@@ -69,7 +69,13 @@ test('permissions() grants what a job needs and no more', () => {
       capabilities: ['CAP_DAC_READ_SEARCH'],
     },
     apply: {
-      read: ['/etc/reeve/key.asc', '/etc'],
+      read: [
+        '/etc/machine-id',
+        '/proc/sys/kernel/random/boot_id',
+        '/proc/*/stat',
+        '/etc/reeve/key.asc',
+        '/etc',
+      ],
       write: ['/srv/backup'],
       secrets: ['env:BACKUP_PASSPHRASE'],
       capabilities: ['CAP_DAC_READ_SEARCH'],

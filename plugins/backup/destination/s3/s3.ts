@@ -122,6 +122,10 @@ export class S3Destination implements Destination {
     }
   }
 
+  async put(name: string, content: Uint8Array): Promise<void> {
+    await this.requests.send('PUT', this.key(name), {}, { content: Uint8Array.from(content) })
+  }
+
   async remove(name: string): Promise<void> {
     try {
       await this.requests.send('DELETE', this.key(name), {})

@@ -18,6 +18,7 @@ const PIECES_ON_THE_WAY = 128
 const ALMOST_NOTHING_BYTES = 4_194_304
 const PART_SUFFIX = '.part'
 const FSYNC = 'fsync@openssh.com'
+const POSIX_RENAME = 'posix-rename@openssh.com'
 const STATVFS = 'statvfs@openssh.com'
 
 /** Backups as files of a directory on another host. */
@@ -187,6 +188,23 @@ export class SftpDestination implements Destination {
         if (!known) await this.session.request(REQUEST.remove, [part]).catch(() => {})
       },
     }
+  }
+
+  async put(name: string, content: Uint8Array): Promise<void> {
+    const part = this.path(this.partName(undefined))
+    const flags = OPEN.write | OPEN.create | OPEN.exclusive
+    const handle = await this.handle(REQUEST.open, [part, flags, ATTRIBUTES_WITH_MODE, 0o600])
+    try {
+      await this.session.request(REQUEST.write, [handle, 0n, content])
+    } finally {
+      await this.closeHandle(handle)
+    }
+    if (this.session.extensions.has(POSIX_RENAME)) {
+      await this.session.request(REQUEST.extended, [POSIX_RENAME, part, this.path(name)])
+      return
+    }
+    if (await this.stat(name)) await this.remove(name)
+    await this.session.request(REQUEST.rename, [part, this.path(name)])
   }
 
   async remove(name: string): Promise<void> {

@@ -54,7 +54,8 @@ class DiskAndStore extends BackupFixture {
 
 const isSeal = (name: string) => name.endsWith('.sha256.asc')
 /** Keys of backups, without their seals. */
-const backupsIn = async (prefix: string) => (await store().keys(prefix)).filter((key) => !isSeal(key))
+const backupsIn = async (prefix: string) =>
+  (await store().keys(prefix)).filter((key) => !isSeal(key) && !key.includes('/.reeve-lock-'))
 const onDiskOf = ({ disk }: DiskAndStore) => readdirSync(disk).filter((name) => !isSeal(name))
 
 test('a backup goes to the store in one request when it is small, and is the same there', async () => {
@@ -129,7 +130,7 @@ test('what the store locks is asked to be locked', async () => {
   using fixture = new DiskAndStore('locked/', { objectLock: { mode: 'compliance', days: 30 } })
   fixture.write('a', 'a')
   await fixture.enforce()
-  const put = store().requests.find(({ method, path }) => method === 'PUT' && path.includes('/locked/'))
+  const put = store().requests.find(({ method, path }) => method === 'PUT' && /\/locked\/.*\.gpg$/.test(path))
   expect(put?.headers['x-amz-object-lock-mode']).toBe('COMPLIANCE')
   expect(put?.headers['content-md5']).toMatch(/==$/)
   const until = new Date(String(put?.headers['x-amz-object-lock-retain-until-date'])).getTime()
