@@ -5,6 +5,8 @@ import { CONTROL, DIGEST_BYTES, type HashMemory, jobOf } from './hash-protocol.t
 declare const self: Worker
 
 let memory: HashMemory | undefined
+const COLLECT_EVERY_ROUNDS = 8
+let rounds = 0
 const digest = new Uint8Array(DIGEST_BYTES)
 
 self.onmessage = (event: MessageEvent<HashMemory | 'round'>) => {
@@ -34,4 +36,5 @@ self.onmessage = (event: MessageEvent<HashMemory | 'round'>) => {
     }
   }
   self.postMessage(failed)
+  if (++rounds % COLLECT_EVERY_ROUNDS === 0) Bun.gc(true)
 }

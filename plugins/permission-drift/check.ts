@@ -5,7 +5,9 @@ import { Fold } from './baseline/fold.ts'
 import { Causes } from './cause/causes.ts'
 import { type Config, policyOf } from './config.ts'
 import { FindingList } from './finding-list.ts'
-import { parseMemory, type Remembered, toMemory } from './memory.ts'
+import { INVENTORIES } from './inventory/accepted.ts'
+import { checkInventories } from './inventory/check.ts'
+import { parseInventories, parseMemory, type Remembered, toMemory } from './memory.ts'
 import { Pacer } from './pace.ts'
 import { checkPolicy, POLICY } from './policy/check-policy.ts'
 import { describeAbsence, describeDeviation } from './policy/describe.ts'
@@ -68,8 +70,31 @@ export async function check(context: CheckContext<Config>): Promise<Report> {
     facts.push(...result.facts)
   }
   causes.remember()
+  let inventories = parseInventories(context.memory)
+  if (config.inventories) {
+    const result = await checkInventories(
+      { ...context, pause: pacer.pause },
+      config.inventories,
+      inventories,
+      {
+        onFinding: (finding) => list.add(INVENTORIES, finding),
+        onBlind: (path, reason) => list.addBlind(INVENTORIES, path, reason),
+      },
+    )
+    inventories = result.generation
+    coverage.examined += result.examined
+    coverage.skipped += result.skipped
+    metrics.push(...result.metrics)
+    facts.push(...result.facts)
+  }
   const isBlind = list.result().blind.map(({ subject }) => subject)
   history.save(state, stateDir, (subject) => !isBlind.some((path) => isWithin(path, subject)))
   metrics.push(...pacer.metrics())
-  return { ...list.result(), metrics, facts, coverage, memory: toMemory(after) }
+  return {
+    ...list.result(),
+    metrics,
+    facts,
+    coverage,
+    memory: { ...toMemory(after), ...(inventories !== undefined && { inventories }) },
+  }
 }

@@ -1,6 +1,7 @@
 import { absolutePath, duration, isGlob, z } from '../../agent/contract/mod.ts'
 import { explain, windows } from './cause/settings.ts'
 import { ATTRIBUTES } from './change.ts'
+import { inventories } from './inventory/settings.ts'
 import { pace } from './pace.ts'
 import { PRESET_NAMES, presetRules } from './policy/presets.ts'
 import { type RuleConfig, rule, severity, splitRule } from './policy/rule-config.ts'
@@ -70,6 +71,7 @@ export const config = z
       .describe('Trees compared with a baseline, which the first run makes and `accept` renews'),
     explain,
     windows,
+    inventories,
     pace,
     maxFindings: z
       .number()
@@ -80,8 +82,11 @@ export const config = z
       .describe('More are counted in one summarizing finding; critical ones are listed up to 2000'),
   })
   .superRefine((value, context) => {
-    if (value.rules.length + value.trees.length + value.presets.length === 0) {
-      context.addIssue({ code: 'custom', message: 'wanted at least one of `presets`, `rules` and `trees`' })
+    if (value.rules.length + value.trees.length + value.presets.length === 0 && !value.inventories) {
+      context.addIssue({
+        code: 'custom',
+        message: 'wanted at least one of `presets`, `rules`, `trees` and `inventories`',
+      })
     }
     const paths = value.trees.map(({ path }) => path)
     for (const [index, path] of paths.entries()) {

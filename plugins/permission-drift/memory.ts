@@ -37,6 +37,11 @@ export function toMemory(remembered: ReadonlyMap<string, Remembered>): { baselin
   return { baselines: Object.fromEntries(baselines) }
 }
 
+/** Generation of the inventories that were accepted when they were last seen. */
+export function parseInventories(value: Json | undefined): number | undefined {
+  return z.looseObject({ inventories: z.number().optional() }).safeParse(value).data?.inventories
+}
+
 /** Why a baseline, though made by this host, is not the one to compare with; undefined when it is. */
 export function distrust(
   tree: string,

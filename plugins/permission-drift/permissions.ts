@@ -1,6 +1,7 @@
 import { expandBraces, globBase, isGlob, isWithin, type Permissions } from '../../agent/contract/mod.ts'
 import { causePrograms, evidencePaths, readsForCauses } from './cause/sources.ts'
 import { type Config, policyOf, type TreeConfig } from './config.ts'
+import { SOURCES } from './inventory/settings.ts'
 import { PRESSURE } from './pace.ts'
 import { type RuleConfig, SERVICE_OF } from './policy/rule-config.ts'
 import { UNIT_DIRECTORIES } from './policy/service-user.ts'
@@ -8,7 +9,7 @@ import { UNIT_DIRECTORIES } from './policy/service-user.ts'
 /** Pure: what a job of this configuration may touch. Contents are read only where they or causes are looked for. */
 export function permissions(config: Config): { check: Permissions; apply: Permissions } {
   const rules = policyOf(config)
-  const list = listedDirectories(rules, config.trees)
+  const list = outermost([...listedDirectories(rules, config.trees), ...(config.inventories?.paths ?? [])])
   const repaired = [
     ...rules.flatMap((rule) => expandBraces(rule.path).map(globBase)),
     ...config.trees.filter((tree) => tree.repair).map((tree) => tree.path),
@@ -21,6 +22,7 @@ export function permissions(config: Config): { check: Permissions; apply: Permis
     ...config.trees.filter(readsContents).map(({ path }) => path),
     ...rules.filter(({ sha256 }) => sha256).flatMap(({ path }) => expandBraces(path).map(globBase)),
     ...(asksUnits ? [...UNIT_DIRECTORIES, '/etc/passwd'] : []),
+    ...(config.inventories ? [...SOURCES, ...UNIT_DIRECTORIES] : []),
   ])
   const forCauses = readsForCauses(config) ? config.trees.map(({ path }) => path) : []
   const looked = outermost([...read, ...forCauses, ...evidencePaths(config)])

@@ -49,6 +49,18 @@ export default definePlugin({
     removed: { means: 'It is in the baseline and not there any more', severity: 'warning' },
     renamed: { means: 'It has another name or place than in the baseline', severity: 'warning' },
     changed: { means: 'It differs from the baseline', severity: 'warning' },
+    'set-id-program': { means: 'A setuid or setgid program that is not accepted', severity: 'critical' },
+    'program-with-capabilities': {
+      means: 'A program with file capabilities that are not accepted',
+      severity: 'critical',
+    },
+    'world-writable': { means: 'Everybody can write it', severity: 'warning' },
+    'no-owner': { means: 'It belongs to no known user or group', severity: 'warning' },
+    'writable-path': { means: 'Others can write to a place in the PATH of a user', severity: 'critical' },
+    'writable-program': {
+      means: 'Others can write a program that a unit or cron job of root runs',
+      severity: 'critical',
+    },
     'baseline-missing': { means: 'A baseline that was there is gone', severity: 'critical' },
     'baseline-tampered': { means: 'A baseline is not the one that reeve wrote', severity: 'critical' },
     'more-findings': { means: 'There are more findings than are listed one by one', severity: 'warning' },

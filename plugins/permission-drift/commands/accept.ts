@@ -13,7 +13,9 @@ import { type OpenBaseline, openBaseline } from '../baseline/open-baseline.ts'
 import { openRecords } from '../baseline/record-reader.ts'
 import type { Config } from '../config.ts'
 import { subjectOf } from '../finding-list.ts'
-import { parseMemory, type Remembered } from '../memory.ts'
+import { INVENTORIES, writeAccepted } from '../inventory/accepted.ts'
+import { takeInventories } from '../inventory/take.ts'
+import { parseInventories, parseMemory, type Remembered } from '../memory.ts'
 import {
   type Choice,
   chooseTrees,
@@ -37,9 +39,10 @@ interface Accepted {
 
 export const accept: Command<Config> = {
   summary: 'Take changes of the trees, or of some paths in them, into their baseline',
-  usage: '[--job NAME] [--reason TEXT] [--anew] [PATH…]',
+  usage: '[--job NAME] [--reason TEXT] [--anew] [--inventories] [PATH…]',
   options: {
     reason: { type: 'string', means: 'Why, kept in the history' },
+    inventories: { type: 'boolean', means: 'Accept the inventories as they are now, and no tree' },
     anew: {
       type: 'boolean',
       means:
@@ -51,6 +54,7 @@ export const accept: Command<Config> = {
   paths: ['positionals'],
   async run(context): Promise<CommandResult> {
     const config = configOf(context)
+    if (context.args.values.inventories === true) return acceptInventories(context, config)
     const remembered = parseMemory(context.memory)
     const accepted: Accepted[] = []
     const lines: string[] = []
@@ -66,6 +70,25 @@ export const accept: Command<Config> = {
     const json: Json = { accepted: accepted.map((each): Json => ({ ...each })), blind: blind.slice(0, 1000) }
     return { exitCode: blind.length > 0 ? 4 : 0, text: lines.join('\n'), json }
   },
+}
+
+async function acceptInventories(context: CommandContext<Config>, config: Config): Promise<CommandResult> {
+  if (!config.inventories) throw new UserError('Cannot accept inventories: the job has none')
+  const blind: string[] = []
+  const { items } = await takeInventories(context, config.inventories, (path, reason) =>
+    blind.push(`${subjectOf(path)}: ${reason}`),
+  )
+  const generation = lastGeneration(context, INVENTORIES, undefined) + 1
+  const reason = typeof context.args.values.reason === 'string' ? context.args.values.reason : undefined
+  const last = Math.max(generation, (parseInventories(context.memory) ?? 0) + 1)
+  writeAccepted(context, items, { generation: last, by: personOf(context), how: 'command', reason })
+  const lines = [`inventories: generation ${last}, ${items.length} entries`, ...blind.slice(0, MAX_SHOWN)]
+  const json: Json = {
+    generation: last,
+    items: items.map((item): Json => ({ ...item })),
+    blind: blind.slice(0, 1000),
+  }
+  return { exitCode: blind.length > 0 ? 4 : 0, text: lines.join('\n'), json }
 }
 
 function describe(tree: string, result: Accepted | undefined): string {

@@ -1,7 +1,9 @@
 import { type CommandContext, isWithin, type Permissions, UserError } from '../../../agent/contract/mod.ts'
 import type { TreeContext } from '../baseline/check-tree.ts'
 import type { Config, TreeConfig } from '../config.ts'
+import { SOURCES } from '../inventory/settings.ts'
 import { listedDirectories, readsContents } from '../permissions.ts'
+import { UNIT_DIRECTORIES } from '../policy/service-user.ts'
 
 export interface Choice {
   tree: TreeConfig
@@ -39,8 +41,11 @@ export function configOf(context: CommandContext<Config>): Config {
 export function lookPermissions(config: Config | undefined): Permissions {
   const trees = config?.trees ?? []
   return {
-    list: listedDirectories([], trees),
-    read: trees.filter(readsContents).map(({ path }) => path),
+    list: [...listedDirectories([], trees), ...(config?.inventories?.paths ?? [])],
+    read: [
+      ...trees.filter(readsContents).map(({ path }) => path),
+      ...(config?.inventories ? [...SOURCES, ...UNIT_DIRECTORIES] : []),
+    ],
     env: ['SUDO_USER'],
     capabilities: ['CAP_DAC_READ_SEARCH'],
   }

@@ -7,7 +7,7 @@ const problems = (value: unknown) =>
 
 describe('config', () => {
   test.each([
-    [{}, ': wanted at least one of `presets`, `rules` and `trees`'],
+    [{}, ': wanted at least one of `presets`, `rules`, `trees` and `inventories`'],
     [{ rules: [{ path: 'etc' }] }, 'rules.0.path: wanted an absolute path'],
     [{ rules: [{ path: '/a/../b' }] }, 'rules.0.path: wanted an absolute path'],
     [{ rules: [{ path: '/a', mode: 640 }] }, 'rules.0.mode: wanted a mode in octal and in quotes ("0640")'],
