@@ -102,6 +102,7 @@ testWith({ root: true, programs: ['aide'] })(
           {
             trees: [{ path: tree, attributes: ['mode', 'owner', 'group', 'content', 'target'] }],
             maxFindings: 2000,
+            explain: { packages: [], tmpfiles: false },
           },
           { stateDir: state.path },
         )
