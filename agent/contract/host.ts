@@ -343,7 +343,12 @@ export interface HostWriter extends HostReader {
    * Truncates a regular file to nothing, without following a link. With `expected` it throws when the file is
    * another one (device and inode), and returns false, the file untouched, when its size is another.
    */
-  truncate(path: string, expected?: Pick<FileStat, 'dev' | 'ino' | 'size'>): boolean
+  truncate(
+    path: string,
+    expected?: Pick<FileStat, 'dev' | 'ino' | 'size'>,
+    /** Told how long it took from the look at the size to the truncation, in milliseconds. */
+    onGap?: (gapMs: number) => void,
+  ): boolean
   makeDirectory(path: string, mode: number): void
   /** For many entries at once, as in a restore. */
   tree(): TreeWriter

@@ -178,7 +178,11 @@ export class LocalHostWriter extends LocalHostReader implements HostWriter {
     })
   }
 
-  truncate(path: string, expected?: Pick<FileStat, 'dev' | 'ino' | 'size'>): boolean {
+  truncate(
+    path: string,
+    expected?: Pick<FileStat, 'dev' | 'ino' | 'size'>,
+    onGap?: (gapMs: number) => void,
+  ): boolean {
     demand(this.grants, 'write', path, 'truncate')
     return attempt('truncate', path, () => {
       const descriptor = openSync(
@@ -186,6 +190,7 @@ export class LocalHostWriter extends LocalHostReader implements HostWriter {
         constants.O_WRONLY | constants.O_NONBLOCK | constants.O_NOFOLLOW,
       )
       try {
+        const lookMs = performance.now()
         const now = fstatSync(descriptor)
         if (!now.isFile()) throw new Error('it is not a file')
         if (expected && (now.ino !== expected.ino || now.dev !== expected.dev)) {
@@ -193,6 +198,7 @@ export class LocalHostWriter extends LocalHostReader implements HostWriter {
         }
         if (expected && now.size !== expected.size) return false
         ftruncateSync(descriptor, 0)
+        onGap?.(performance.now() - lookMs)
         fsyncSync(descriptor)
         return true
       } finally {

@@ -207,3 +207,15 @@ export function pressureFindings(
     return pressureFinding(mount, reason, canRelieve)
   })
 }
+
+/** A writer was so busy that the instant between copy and truncation may have cost some of its lines. */
+export function lossFinding({ path, set }: SurveyedLog, bytes: number): Finding {
+  return {
+    rule: 'lines-may-be-lost',
+    subject: path,
+    severity: 'info',
+    summary: `About ${bytes} bytes of what was written to ${path} while it was truncated may be lost`,
+    remedy: `Let its writer reopen its log after a rotation: "method: create" and "afterRotate" for the set ${set.name}`,
+    evidence: { set: set.name, bytes },
+  }
+}

@@ -14,6 +14,10 @@ export default definePlugin({
     'rotation-due': { means: 'A log has reached its size or its interval', severity: 'info' },
     'rotation-unfinished': { means: 'A rotation was cut off and is to be completed', severity: 'warning' },
     'rotation-failed': { means: 'A log could not be rotated; it is as it was', severity: 'warning' },
+    'lines-may-be-lost': {
+      means: 'A log was written to in the very instant in which it was truncated',
+      severity: 'info',
+    },
     'after-rotate-failed': {
       means: 'The program that makes the writers reopen their logs did not succeed',
       severity: 'warning',

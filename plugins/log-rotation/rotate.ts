@@ -1,5 +1,6 @@
 import { describeError, errnoOf, type FileSink, type HostDirectory } from '../../agent/contract/mod.ts'
 import type { LogSet } from './config.ts'
+import { lossFinding } from './findings.ts'
 import { generationPath, leftoverPath, planShifts, sameFile } from './generation.ts'
 import type { LogPlan } from './plan.ts'
 import type { Session } from './session.ts'
@@ -33,9 +34,11 @@ function rotateByCopy(session: Session, log: SurveyedLog): void {
   const before = log.generations.find(({ index }) => index === 1)?.stat ?? { dev: 0, ino: 0 }
   session.state.pending[log.path] = intentionOf(log, 'copy', startedMs, before)
   session.saveState()
+  let lost = 0
   const copied = attempt(session, log, () => {
-    copyAndTruncate(session.directory(log.directory), log, session.ctx.signal)
+    lost = copyAndTruncate(session.directory(log.directory), log, session.ctx.signal)
   })
+  if (lost > 0) session.findings.push(lossFinding(log, lost))
   if (copied) recordRotation(session, log, startedMs)
   else delete session.state.pending[log.path]
   session.saveState()

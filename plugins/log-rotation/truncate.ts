@@ -1,6 +1,7 @@
 import type { FileSink, FileSource, HostDirectory } from '../../agent/contract/mod.ts'
 import { generationPath, leftoverPath, planShifts, sameFile } from './generation.ts'
 import type { SurveyedLog } from './survey.ts'
+import { estimateLoss } from './truncation-loss.ts'
 
 const CHUNK_BYTES = 262_144
 /** A writer that is faster than this many rounds of fsync is cut off without one. */
@@ -10,9 +11,9 @@ const ROUNDS = 1000
 /**
  * Copies a log under a temporary name, truncates it at the very size that was copied, and only then gives the
  * copy its name. A temporary copy that a crash leaves is told by its content: what the log still begins with
- * was not truncated.
+ * was not truncated. Returns how many bytes of a writer may be lost.
  */
-export function copyAndTruncate(directory: HostDirectory, log: SurveyedLog, signal: AbortSignal): void {
+export function copyAndTruncate(directory: HostDirectory, log: SurveyedLog, signal: AbortSignal): number {
   const source = directory.open(log.path)
   const { stat } = source
   let copy: Copy | undefined
@@ -28,11 +29,12 @@ export function copyAndTruncate(directory: HostDirectory, log: SurveyedLog, sign
       uid: stat.uid,
       gid: stat.gid,
     })
-    copy = { source, sink, bytes: 0, isOnlyInstance: false }
+    copy = { source, sink, begunMs: performance.now(), bytes: 0, isOnlyInstance: false }
     copyToEnd(copy, signal)
     sink.sync()
-    truncateWhenCopied(directory, log, copy)
+    const lost = truncateWhenCopied(directory, log, copy)
     sink.commit()
+    return lost
   } finally {
     source.close()
     if (copy && !copy.isOnlyInstance) copy.sink.abort()
@@ -42,6 +44,7 @@ export function copyAndTruncate(directory: HostDirectory, log: SurveyedLog, sign
 interface Copy {
   source: FileSource
   sink: FileSink
+  begunMs: number
   bytes: number
   /** The log may have been truncated: whatever fails now, the temporary file stays for the next run. */
   isOnlyInstance: boolean
@@ -58,16 +61,24 @@ function copyToEnd(copy: Copy, signal?: AbortSignal): void {
   }
 }
 
-/** Truncates the log only at the size that was copied: what it grew meanwhile is copied first. */
-function truncateWhenCopied(directory: HostDirectory, log: SurveyedLog, copy: Copy): void {
+/**
+ * Truncates the log only at the size that was copied: what it grew meanwhile is copied first. Returns what may have
+ * been written between the look at the size and the truncation.
+ */
+function truncateWhenCopied(directory: HostDirectory, log: SurveyedLog, copy: Copy): number {
   const { dev, ino } = copy.source.stat
   for (let round = 0; round < ROUNDS; round++) {
     copy.isOnlyInstance = true
-    if (directory.truncate(log.path, { dev, ino, size: copy.bytes })) return
+    const growth = { bytes: copy.bytes - copy.source.stat.size, overMs: performance.now() - copy.begunMs }
+    let lost = 0
+    const onGap = (gapMs: number) => {
+      lost = estimateLoss(growth, gapMs)
+    }
+    if (directory.truncate(log.path, { dev, ino, size: copy.bytes }, onGap)) return lost
     const before = copy.bytes
     copyToEnd(copy)
     // It became smaller: somebody else truncated it meanwhile. All that it held is in the copy.
-    if (copy.bytes === before && (directory.stat(log.path)?.size ?? 0) < copy.bytes) return
+    if (copy.bytes === before && (directory.stat(log.path)?.size ?? 0) < copy.bytes) return 0
     copy.isOnlyInstance = false
     if (round < SYNCED_ROUNDS) copy.sink.sync()
   }

@@ -8,6 +8,7 @@ import {
   readSync,
   writeSync,
 } from 'node:fs'
+import { estimateLoss } from '../truncation-loss.ts'
 import { readAccessList } from './acl.ts'
 import { CreateFailure, createOutputFile, nameOutputFile, temporaryName } from './create-file.ts'
 import { describe } from './describe.ts'
@@ -54,6 +55,8 @@ export function nameCopy({ names, files, now, output }: LogRotation): void {
 
 interface Copy {
   target: number
+  /** Of the log when copying it began. */
+  begun: { bytes: number; atMs: number }
   bytes: number
   /** The log is empty: whatever fails now, the copy stays for the next run. */
   isOnlyInstance: boolean
@@ -64,14 +67,33 @@ function truncate(source: number, from: string, copy: Copy | undefined, rotation
     if (copy) catchUp(source, copy)
     rotation.onStep?.('truncating')
     if (copy) copy.bytes = copyFrom(source, copy.target, copy.bytes)
+    const lastLookMs = performance.now()
     ftruncateSync(source, 0)
+    const gapMs = performance.now() - lastLookMs
     if (copy) copy.isOnlyInstance = true
     rotation.onStep?.('truncated')
+    if (copy) tellLoss(from, copy, lastLookMs, gapMs, rotation)
     if (copy) fsyncSync(copy.target)
   } catch (error) {
     rotation.output.error(`error truncating ${from}: ${describe(error)}`)
     throw error
   }
+}
+
+function tellLoss(
+  from: string,
+  { begun, bytes }: Copy,
+  lastLookMs: number,
+  gapMs: number,
+  { output }: LogRotation,
+): void {
+  const growth = { bytes: bytes - begun.bytes, overMs: lastLookMs - begun.atMs }
+  const lost = estimateLoss(growth, gapMs)
+  if (lost === 0) return
+  const pace = Math.round((growth.bytes / growth.overMs) * 1000)
+  output.warning(
+    `about ${lost} bytes may be lost of what was written to ${from} in the ${Math.ceil(gapMs * 1000)} µs before it was truncated (${pace} bytes a second)`,
+  )
 }
 
 function catchUp(source: number, copy: Copy): void {
@@ -95,9 +117,10 @@ function copyAside(source: number, from: string, rotation: LogRotation): Copy {
   const like = { ...attributes, accessList, contextOf: source }
   const target = createOutputFile(files, temporary, like, now, output, names.final)
   try {
+    const begun = { bytes: fstatSync(source).size, atMs: performance.now() }
     const bytes = copyFrom(source, target, 0)
     fsyncSync(target)
-    return { target, bytes, isOnlyInstance: false }
+    return { target, begun, bytes, isOnlyInstance: false }
   } catch (error) {
     output.error(`error writing to ${names.final}: ${describe(error)}`)
     output.error(`error copying ${from} to ${names.final}: ${describe(error)}`)
