@@ -80,7 +80,7 @@ export function removeSource(directory: HostDirectory, { proof, generation }: Ar
 
 /** The proof of a generation that stays as it is. */
 export async function hashGeneration(
-  directory: HostDirectory,
+  directory: Pick<HostDirectory, 'open' | 'start'>,
   generation: Generation,
   signal: AbortSignal,
 ): Promise<Proof> {
@@ -157,7 +157,7 @@ async function assertHolds(
   }
 }
 
-function openSame(directory: HostDirectory, generation: Generation): FileSource {
+function openSame(directory: Pick<HostDirectory, 'open'>, generation: Generation): FileSource {
   const source = directory.open(generation.path)
   if (sameFile(source.stat, generation.stat)) return source
   source.close()

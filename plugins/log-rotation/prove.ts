@@ -110,7 +110,7 @@ async function waitForWriters(session: Session, paths: Set<string>): Promise<Set
 /** Where the kernel does not tell who has a file open, a recent write does. */
 function isHeld(session: Session, log: SurveyedLog, path: string): boolean {
   if (log.set.method !== 'create') return false
-  const directory = session.directory(log.directory)
+  const directory = session.look(log.directory)
   const isOpen = directory.isOpenForWriting(path)
   if (isOpen !== undefined) return isOpen
   return Date.now() - (directory.stat(path)?.mtimeMs ?? 0) < log.set.reopenGrace
@@ -123,18 +123,16 @@ async function proveGeneration(
   compress: boolean,
   made: MadeArchives,
 ): Promise<void> {
-  const directory = session.directory(log.directory)
+  const directory = session.look(log.directory)
   const { signal } = session.ctx
   const { compress: compression } = log.set
   try {
     const isOpen = log.set.method === 'create' ? directory.isOpenForWriting(generation.path) : undefined
     const reopened = isOpen === undefined ? null : !isOpen
     if (compress && compression !== 'none') {
-      made.add({
-        log,
-        reopened,
-        ...(await makeArchive(directory, generation, log.path, compression, signal)),
-      })
+      const writable = session.directory(log.directory)
+      const archive = await makeArchive(writable, generation, log.path, compression, signal)
+      made.add({ log, reopened, ...archive })
     } else {
       recordProof(session, log, generation, await hashGeneration(directory, generation, signal), reopened)
     }
@@ -162,6 +160,7 @@ class MadeArchives {
     const { session } = this
     const archives = this.archives.splice(0)
     if (archives.length === 0) return
+    session.lookAgain()
     for (const path of new Set(archives.map(({ log }) => log.directory))) {
       session.directory(path).syncDirectory(path)
     }
@@ -202,7 +201,7 @@ function recordProof(
   reopened: boolean | null,
 ): GenerationRecord {
   const known = findRecord(session.records.ofLog(log.path), generation.stat)
-  const file = session.directory(log.directory).stat(proof.path)
+  const file = session.look(log.directory).stat(proof.path)
   if (!file) throw new Error(`Cannot keep the proof of "${proof.path}": it is gone`)
   const read = generation.compression === 'none' ? generation.stat.size : proof.contentBytes
   const record: GenerationRecord = {

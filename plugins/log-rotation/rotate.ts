@@ -96,7 +96,7 @@ function attempt(session: Session, log: SurveyedLog, action: () => void): boolea
 /** Keeps that a log was rotated, and what has still to be done for it. */
 export function recordRotation(session: Session, log: SurveyedLog, rotatedMs: number): void {
   session.state.clocks[log.path] = { sinceMs: rotatedMs, rotatedMs }
-  const newest = session.directory(log.directory).stat(generationPath(log.path, 1))
+  const newest = session.look(log.directory).stat(generationPath(log.path, 1))
   if (newest) {
     const phase = log.set.afterRotate ? 'settle' : 'prove'
     session.state.pending[log.path] = intentionOf(log, phase, rotatedMs, newest)

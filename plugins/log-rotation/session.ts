@@ -12,7 +12,7 @@ import { planLogs } from './plans.ts'
 import type { KeptFile } from './records/judge.ts'
 import { Records } from './records/records.ts'
 import { pendingSets, readState, type State, writeState } from './state.ts'
-import { survey } from './survey.ts'
+import { type SurveyedLog, survey } from './survey.ts'
 
 /** One apply: what it may do, what it did, and its durable state. */
 export class Session {
@@ -24,6 +24,7 @@ export class Session {
   readonly records: Records
   private readonly wanted: Set<string>
   private readonly directories = new Map<string, HostDirectory>()
+  private surveyed: SurveyedLog[] | undefined
 
   constructor(readonly ctx: ApplyContext<Config>) {
     this.state = readState(ctx.state, ctx.stateDir)
@@ -36,15 +37,30 @@ export class Session {
     return this.wanted.has(`${rule}\0${subject}`)
   }
 
-  /** The plans of all logs as they are now. */
+  /** The plans of all logs as they are now. The host is looked at again only after something was done. */
   plans(now: number): LogPlan[] {
     const { host, config } = this.ctx
-    const { logs } = survey(host, config.sets, pendingSets(this.state))
-    return planLogs(host, config, logs, this.state, now)
+    this.surveyed ??= survey(host, config.sets, pendingSets(this.state)).logs
+    return planLogs(host, config, this.surveyed, this.state, now)
   }
 
-  /** A directory by its handle, opened once. */
+  /** Something was done of which this session does not know. */
+  lookAgain(): void {
+    this.surveyed = undefined
+  }
+
+  /** A directory by its handle, in which something is going to be changed. */
   directory(path: string): HostDirectory {
+    this.lookAgain()
+    return this.handleOf(path)
+  }
+
+  /** The same, to look only. */
+  look(path: string): Pick<HostDirectory, 'stat' | 'open' | 'isOpenForWriting' | 'start'> {
+    return this.handleOf(path)
+  }
+
+  private handleOf(path: string): HostDirectory {
     let directory = this.directories.get(path)
     if (!directory) {
       directory = this.ctx.host.openDirectory(path)

@@ -13,6 +13,7 @@ export async function settle(session: Session): Promise<void> {
     )
     if (waiting.length === 0) continue
     const failure = set.afterRotate ? await runAfterRotate(session.ctx, set, set.afterRotate) : undefined
+    session.lookAgain()
     session.ctx.signal.throwIfAborted()
     if (failure) session.ctx.log.warn('the program after a rotation failed', { set: set.name, failure })
     for (const [path, pending] of waiting) {

@@ -3,9 +3,8 @@ import type { FileIdentity } from './journal-format.ts'
 
 /** Undefined when there is nothing. */
 export function identify(files: Files, path: string): FileIdentity | undefined {
-  if (!files.exists(path)) return undefined
-  const { dev, ino, birthtimeMs } = files.entry(path)
-  return { dev: Number(dev), ino: Number(ino), bornMs: Number(birthtimeMs) }
+  const stat = files.entryIfThere(path)
+  return stat && { dev: stat.dev, ino: stat.ino, bornMs: stat.birthtimeMs }
 }
 
 export function isSameFile(a: FileIdentity | undefined, b: FileIdentity | undefined): boolean {

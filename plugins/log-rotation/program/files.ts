@@ -62,7 +62,11 @@ export class Files implements Look {
   }
 
   exists(path: string): boolean {
-    return this.#orMissing(() => lstatSync(this.at(path), { throwIfNoEntry: false })) !== undefined
+    return this.entryIfThere(path) !== undefined
+  }
+
+  entryIfThere(path: string): Stats | undefined {
+    return this.#orMissing(() => lstatSync(this.at(path), { throwIfNoEntry: false }))
   }
 
   #orMissing<T>(look: () => T): T | undefined {

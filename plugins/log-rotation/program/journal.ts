@@ -29,6 +29,7 @@ import type { LogRotation } from './rotation.ts'
 import { dated, numbered, rotationNames } from './rotation-names.ts'
 
 const MAX_BYTES = 256 * 1_048_576
+const DONE_AT_A_TIME = 64
 const [LOCK_EXCLUSIVE, LOCK_NO_WAIT] = [2, 4]
 
 /** Its numbers in the journal. */
@@ -46,6 +47,8 @@ export class Journal {
   #next: number
   #isStuck = false
   #hasPlace = true
+  /** Told with the next ones. */
+  readonly #done: JournalLine[] = []
   readonly #sets = new Map<LogSet, number>()
 
   private constructor(
@@ -105,7 +108,8 @@ export class Journal {
           nowMs: now.getTime(),
         })
         rotation.entry = { log, group }
-        rotation.onStep = (step) => this.step(log, step)
+        const canWait = set.settings.mail === undefined && Object.keys(set.settings.scripts).length === 0
+        rotation.onStep = (step) => (canWait && step === 'done' ? this.#noteLater(log) : this.step(log, step))
       }
     }
     this.#append(lines)
@@ -114,7 +118,7 @@ export class Journal {
 
   /** The names are settled. */
   prepared({ entry, names: { dispose } }: LogRotation): void {
-    if (entry) this.#note({ kind: 'prepared', log: entry.log, dispose })
+    if (entry && dispose !== undefined) this.#note({ kind: 'prepared', log: entry.log, dispose })
   }
 
   /** How far a log is. Not synced: after a power loss the files themselves tell. */
@@ -147,6 +151,7 @@ export class Journal {
   clear(): void {
     if (this.#isStuck || this.#descriptor === undefined) return
     ftruncateSync(this.#descriptor, 0)
+    this.#done.length = 0
     this.#sets.clear()
   }
 
@@ -154,6 +159,10 @@ export class Journal {
   close(isStateWritten: boolean): void {
     if (this.#descriptor === undefined) return
     if (isStateWritten && !this.#isStuck) unlinkSync(nameOf(this.path))
+    else {
+      const last = this.#done.pop()
+      if (last) this.#note(last)
+    }
     closeSync(this.#descriptor)
     this.#descriptor = undefined
   }
@@ -167,13 +176,21 @@ export class Journal {
     }
   }
 
+  /** A log that is done. What a kill leaves untold is looked at again, and found to be done, without a trace. */
+  #noteLater(log: number): void {
+    this.#done.push({ kind: 'step', log, step: 'done' })
+    if (this.#done.length < DONE_AT_A_TIME) return
+    const last = this.#done.pop()
+    if (last) this.#note(last)
+  }
+
   #append(lines: JournalLine[]): void {
     if (!this.#hasPlace) return
     this.#descriptor ??= asCaller(() => this.#create())
     if (this.#descriptor === undefined) return
     const before = fstatSync(this.#descriptor).size
     const first: JournalLine[] = before === 0 ? [{ kind: 'run', bootId: bootId() }] : []
-    const bytes = Buffer.from([...first, ...lines].map(formatLine).join(''))
+    const bytes = Buffer.from([...first, ...this.#done.splice(0), ...lines].map(formatLine).join(''))
     try {
       for (let done = 0; done < bytes.length; ) done += writeSync(this.#descriptor, bytes, done)
     } catch (error) {
