@@ -214,6 +214,10 @@ class SetRotation {
       // All before it is told, so that a script's own words come where they belong.
       this.output.keeping(undefined, () => this.#attempt(rotation, () => finish.conclude()))
       this.output.release(finish.saidMeanwhile)
+      if (this.#mayGoOn(rotation.path)) {
+        this.#isDone.add(rotation)
+        rotation.onStep?.('done')
+      }
       if (!rotation.dryRun && !this.#failed.has(rotation.path)) rotation.listener?.onFinished(rotation)
     }
     if (this.#finishing.length === 0) this.output.keepIn(undefined)
