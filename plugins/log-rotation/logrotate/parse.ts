@@ -163,7 +163,8 @@ class Parser implements Place {
     const { name, from } = this.#script
     const end = Math.max(reader.text.lastIndexOf('\n', reader.at - 'endscript'.length), from) + 1
     const settings = this.#set?.settings ?? this.configuration.defaults
-    settings.scripts = { ...settings.scripts, [name]: reader.text.slice(from, end) }
+    const [script] = reader.text.slice(from, end).split('\0', 1)
+    settings.scripts = { ...settings.scripts, [name]: script }
     this.#script = undefined
   }
 

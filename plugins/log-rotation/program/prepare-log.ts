@@ -186,6 +186,6 @@ function highestNumber(rotation: LogRotation): number | undefined {
 
 /** In a dry run an olddir that would have been made is not there. */
 const isFailure =
-  ({ dryRun }: LogRotation) =>
+  ({ dryRun, set }: LogRotation) =>
   (errno: string): boolean =>
-    !(dryRun && errno === 'ENOENT')
+    !(dryRun && set.settings.createOldDirectory && errno === 'ENOENT')

@@ -147,10 +147,10 @@ function stateLines(path: string): string[] {
 }
 
 /** In no order: logs are compressed side by side. How another user comes to compress is not the same. */
-function messages(said: string): string[] {
+export function messages(said: string): string[] {
   return said
     .replace(/\(pid [0-9]+\)/g, '(pid)')
     .split('\n')
-    .filter((line) => !/^switching uid to /.test(line))
+    .filter((line) => !/^switching uid to |^ {2}Now: /.test(line))
     .sort()
 }
