@@ -146,7 +146,7 @@ function byHand({ config }: Known, chain: string[]): string {
     'mkdir -m 0700 restored && set -o pipefail',
     `for file in ${names.join(' ')}; do`,
     '  gpg --decrypt "$file" | zstd --decompress |',
-    "    tar --extract --incremental --preserve-permissions --numeric-owner --xattrs --xattrs-include='*' --directory restored || break",
+    "    tar --extract --incremental --preserve-permissions --numeric-owner --xattrs --xattrs-include='*' --acls --directory restored || break",
     'done',
   ]
   return [
