@@ -330,6 +330,11 @@ export interface HostWriter extends HostReader {
   /** chown like setMode. It takes setuid, setgid and file capabilities from a program: set the mode after it. */
   setOwner(path: string, expected: FileStat, uid: number, gid: number): FileStat
   /**
+   * Sets an extended attribute (`value` null: removes it) like setMode; "system.posix_acl_access" is the access
+   * control list, which changes the mode with it. A symbolic link has none.
+   */
+  setAttribute(path: string, expected: FileStat, name: string, value: Uint8Array | null): FileStat
+  /**
    * rename, then fsync of both directories. Never replaces an existing file unless `replace`. With
    * `durable: false` the fsyncs are left to `syncDirectory`, for many renames in one directory.
    */

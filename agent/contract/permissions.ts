@@ -10,7 +10,7 @@ export interface Permissions {
   read?: string[] | undefined
   /** Create, change, rename and remove below these directories, or change these files. */
   write?: string[] | undefined
-  /** Change the mode and owner of what is at or below these paths, not its contents or names. Patterns are not allowed. */
+  /** Change mode, owner and attributes of what is at or below these paths, not contents or names. No patterns. */
   attributes?: string[] | undefined
   /** "host:port" (TCP; the kernel enforces the port, the host layer the name) "unix:/path", or "netlink": asking the kernel
    * about its network. */

@@ -12,8 +12,10 @@ import type { FileStat } from '../contract/host.ts'
 import { baseName } from '../lib/path.ts'
 import { O_PATH } from './directory.ts'
 import { toFileStat } from './files.ts'
+import { architecture, NUMBERS, systemCall } from './libc.ts'
 import { toSystemPath } from './names.ts'
 
+const ENODATA = 61
 const REPLACED = 'it was replaced since it was looked at'
 
 /** Changes the mode of an entry through a handle of it; what it refuses is told at `HostWriter.setMode`. */
@@ -36,6 +38,29 @@ export function changeOwner(
   return withEntry(parent, path, expected, (handle) => {
     chownSync(handle, uid, gid)
     return (after) => (after.uid === uid && after.gid === gid) || 'the kernel did not keep the owner'
+  })
+}
+
+/** Sets or removes an extended attribute like changeMode. */
+export function changeAttribute(
+  parent: number,
+  path: string,
+  expected: FileStat,
+  name: string,
+  value: Uint8Array | null,
+): FileStat {
+  return withEntry(parent, path, expected, (handle, before) => {
+    if (before.isSymbolicLink()) throw new Error('a symbolic link has no such attribute')
+    const numbers = NUMBERS[architecture()]
+    const [file, attribute] = [Buffer.from(`${handle}\0`), Buffer.from(`${name}\0`)]
+    const result =
+      value === null
+        ? systemCall(numbers.removexattr, file, attribute)
+        : systemCall(numbers.setxattr, file, attribute, value, value.length, 0)
+    const isGone = value === null && -result === ENODATA
+    if (result < 0 && !isGone)
+      throw new Error(`the kernel does not take the attribute ${name} (errno ${-result})`)
+    return () => true
   })
 }
 

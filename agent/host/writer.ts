@@ -25,7 +25,7 @@ import type {
 } from '../contract/host.ts'
 import { errnoOf } from '../lib/errors.ts'
 import { baseName, directoryName } from '../lib/path.ts'
-import { changeMode, changeOwner } from './attributes.ts'
+import { changeAttribute, changeMode, changeOwner } from './attributes.ts'
 import { compressor, finished } from './compressor.ts'
 import { openDirectoryHandle } from './directory.ts'
 import { attempt } from './files.ts'
@@ -115,6 +115,12 @@ export class LocalHostWriter extends LocalHostReader implements HostWriter {
   setOwner(path: string, expected: FileStat, uid: number, gid: number): FileStat {
     return this.withParent('change the owner of', path, (parent) =>
       changeOwner(parent, path, expected, uid, gid),
+    )
+  }
+
+  setAttribute(path: string, expected: FileStat, name: string, value: Uint8Array | null): FileStat {
+    return this.withParent('change an attribute of', path, (parent) =>
+      changeAttribute(parent, path, expected, name, value),
     )
   }
 

@@ -8,6 +8,7 @@ import {
 } from '../../../agent/contract/mod.ts'
 import { octal } from '../baseline/summary.ts'
 import { subjectOf } from '../finding-list.ts'
+import { planAcl, planXattr } from '../repair/plan-attributes.ts'
 import { repairByPolicy } from '../repair/plan-repair.ts'
 import { severityOfBits } from '../severity.ts'
 import type { Deviation, Rule, Wanted } from './judge.ts'
@@ -78,8 +79,17 @@ export function describeDeviation(entry: Entry, wanted: Wanted, deviation: Devia
       }
     }
     default:
-      return { ...base, ...describeDetail(word, deviation, wanted.severity) }
+      return {
+        ...base,
+        ...describeDetail(word, deviation, wanted.severity),
+        ...(isRepairable(deviation, repaired.mode) && { fixable: true }),
+      }
   }
+}
+
+function isRepairable(deviation: DetailDeviation, mode: number): boolean {
+  if (deviation.rule !== 'acl-differs') return planXattr(deviation) !== undefined
+  return planAcl(deviation.is, deviation.wanted, mode) !== undefined
 }
 
 type DetailDeviation = Extract<Deviation, { is: string }>

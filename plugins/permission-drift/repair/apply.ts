@@ -12,7 +12,13 @@ import { perform } from './perform.ts'
  */
 export async function apply(context: ApplyContext<Config>): Promise<Report> {
   const { config, host, state, stateDir, now, signal, findings } = context
-  const byPolicy = subjectsOf(findings, ['mode-differs', 'owner-differs', 'group-differs'])
+  const byPolicy = subjectsOf(findings, [
+    'mode-differs',
+    'owner-differs',
+    'group-differs',
+    'acl-differs',
+    'xattr-differs',
+  ])
   const byBaseline = subjectsOf(findings, ['changed'])
   const repairs = await findRepairs(context, {
     byPolicy: (subject) => byPolicy.has(subject),

@@ -46,7 +46,10 @@ export const undo: Command<Config> = {
         const now = host.stat(path)
         if (now && (step === 'done' || step === 'half-way')) {
           const { mode, uid, gid } = repair.entry
-          backwards.push({ entry: { ...now, path }, after: { mode, uid, gid } })
+          const attributes = repair.attributes
+            ?.toReversed()
+            .map(({ name, before, after }) => ({ name, before: after, after: before }))
+          backwards.push({ entry: { ...now, path }, after: { mode, uid, gid }, attributes })
         } else if (step === 'not-begun') {
           results.push({ path, result: 'not-repaired', detail: 'it is as it was before the repair' })
         } else {

@@ -7,6 +7,7 @@ import { checkPolicy } from '../policy/check-policy.ts'
 import { baselineGoverns, withoutGoverned } from '../policy/governance.ts'
 import { resolveRules } from '../policy/judge.ts'
 import type { Repair } from './journal.ts'
+import { type AttributeChange, planAcl, planXattr } from './plan-attributes.ts'
 import { repairByBaseline, repairByPolicy, sameAttributes } from './plan-repair.ts'
 
 type Context = Parameters<typeof checkTree>[0] & Pick<CheckContext<Config>, 'config' | 'memory'>
@@ -24,8 +25,9 @@ export interface Selection {
 export async function findRepairs(context: Context, selection: Selection): Promise<Repair[]> {
   const { config, host, memory } = context
   const repairs = new Map<string, Repair>()
-  const add = (entry: Entry & FileStat, after: Repair['after']) => {
-    if (!sameAttributes(entry, after)) repairs.set(entry.path, { entry, after })
+  const add = (entry: Entry & FileStat, after: Repair['after'], attributes: AttributeChange[] = []) => {
+    if (sameAttributes(entry, after) && attributes.length === 0) return
+    repairs.set(entry.path, { entry, after, ...(attributes.length > 0 && { attributes }) })
   }
   const governs = baselineGoverns(resolveRules(policyOf(config), host))
   const remembered = parseMemory(memory)
@@ -46,7 +48,14 @@ export async function findRepairs(context: Context, selection: Selection): Promi
       if (deviations.some(({ rule }) => rule === 'type-differs')) return
       if (!selection.byPolicy(subjectOf(entry.path))) return
       const byTree = repairs.get(entry.path)?.after
-      add(entry, repairByPolicy({ ...entry, ...byTree }, wanted))
+      const after = repairByPolicy({ ...entry, ...byTree }, wanted)
+      const attributes = deviations.flatMap((deviation) => {
+        if (!('is' in deviation)) return []
+        const acl = deviation.rule === 'acl-differs' && planAcl(deviation.is, deviation.wanted, after.mode)
+        if (acl) after.mode = acl.mode
+        return (acl ? acl.change : planXattr(deviation)) ?? []
+      })
+      add(entry, after, attributes)
     },
     onAbsence: () => {},
     onBlind: () => {},

@@ -11,12 +11,15 @@ import {
   z,
 } from '../../../agent/contract/mod.ts'
 import { octal } from '../baseline/summary.ts'
+import type { AttributeChange } from './plan-attributes.ts'
 import { type Attributes, planRepair, sameAttributes } from './plan-repair.ts'
 
 /** One repair that is meant: what the entry was, and what it becomes. */
 export interface Repair {
   entry: Pick<Entry, 'path' | 'type' | 'dev' | 'ino' | 'mode' | 'uid' | 'gid'>
   after: Attributes
+  /** Further attributes, set after mode and owner. */
+  attributes?: AttributeChange[] | undefined
 }
 
 export type JournalKind = 'repair' | 'undo'
@@ -30,6 +33,11 @@ const attributes = z.strictObject({
   uid: z.number().int(),
   gid: z.number().int(),
 })
+const attributeChange = z.strictObject({
+  name: z.string(),
+  before: z.string().nullable(),
+  after: z.string().nullable(),
+})
 const header = z.strictObject({
   format: z.literal('reeve-repair-journal'),
   version: z.literal(1),
@@ -42,6 +50,7 @@ const line = z.strictObject({
   inode: z.number(),
   before: attributes,
   after: attributes,
+  attributes: z.array(attributeChange).optional(),
 })
 const outcome = z.strictObject({
   at: z.iso.datetime(),
@@ -75,7 +84,7 @@ export function writeJournal(
 ): Artifact {
   const lines = [
     JSON.stringify({ format: 'reeve-repair-journal', version: 1, at: at.toISOString() }),
-    ...repairs.map(({ entry, after }) =>
+    ...repairs.map(({ entry, after, attributes: further }) =>
       JSON.stringify({
         path: printablePath(entry.path),
         type: entry.type,
@@ -83,6 +92,7 @@ export function writeJournal(
         inode: entry.ino,
         before: toText(entry),
         after: toText(after),
+        ...(further && { attributes: further }),
       }),
     ),
   ]
@@ -142,6 +152,7 @@ export function readJournal(state: HostWriter, stateDir: string, name: string): 
         ...fromText(parsed.before),
       },
       after: fromText(parsed.after),
+      attributes: parsed.attributes,
     }
   })
   const path = outcomePath(`${stateDir}/${name}`)
