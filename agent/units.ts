@@ -32,6 +32,8 @@ function accessLines(jobs: Job[], stateDir: string): string[] {
   return [
     `AmbientCapabilities=${capabilities.join(' ')}`,
     `CapabilityBoundingSet=${capabilities.join(' ')}`,
+    // The unit takes these calls away: without the capability they are of no use anyway.
+    ...(capabilities.includes('CAP_SETUID') ? ['SystemCallFilter=@setuid'] : []),
     // "-": a path that is not there yet must not keep the service from starting.
     ...writes.map((path) => `ReadWritePaths=-${path.replace(/[\s"'\\%]/g, escapeUnit)}`),
   ]

@@ -40,6 +40,16 @@ test('daemonDropIn() opens what the jobs declare, all together and nothing else'
   ])
 })
 
+test('daemonDropIn() allows to change users only where a job declares it', () => {
+  const logs = job({
+    name: 'logs',
+    mode: 'enforce',
+    permissions: { check: {}, apply: { capabilities: ['CAP_SETUID', 'CAP_SETGID'] } },
+  })
+  expect(lines(daemonDropIn([drift, logs]), 'SystemCallFilter')).toEqual(['@setuid'])
+  expect(lines(daemonDropIn([drift]), 'SystemCallFilter')).toEqual([])
+})
+
 for (const [name, more] of [
   ['only observes', { mode: 'observe' as const }],
   ['is disabled', { enabled: false }],

@@ -91,10 +91,23 @@ export function isPrivileged(): boolean {
   return (BigInt(`0x${line?.[1] ?? '0'}`) & POWERS) !== 0n
 }
 
-/** Becomes root for good where this process may: a job then acts, and runs scripts, as logrotate does. */
+/**
+ * Becomes root for good where this process may: a job then acts, and runs scripts, as logrotate does. Throws where
+ * the capabilities for it are there and the calls are refused.
+ */
 export function becomeRoot(): void {
+  // As for the service of logrotate: reeve's own would take all rights of others from what a script makes.
+  process.umask(0o022)
   if (process.getuid?.() === 0 || !isPrivileged()) return
-  process.setgroups?.([0])
-  process.setgid?.(0)
-  process.setuid?.(0)
+  try {
+    process.setgroups?.([0])
+    process.setgid?.(0)
+    process.setuid?.(0)
+  } catch (error) {
+    throw new Error(
+      'Cannot become root, as whom logrotate and its scripts run: renew the unit ("reeve config unit"), which has to ' +
+        'give CAP_SETUID and CAP_SETGID and to allow the calls of @setuid',
+      { cause: error },
+    )
+  }
 }
