@@ -11,6 +11,7 @@ const plugins: Record<string, Load> = {
   backup: () => import('./backup/plugin.ts'),
   attestation: () => import('./attestation/plugin.ts'),
   'network-exposure': () => import('./network-exposure/plugin.ts'),
+  'ssh-settings': () => import('./ssh-settings/plugin.ts'),
   command: () => import('./command/plugin.ts'),
 }
 
