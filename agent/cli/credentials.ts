@@ -22,8 +22,20 @@ export async function credentials(rest: string[] = [], plugins?: PluginSource): 
       `There is no "reeve credentials ${verb}"${near ? `, did you mean "${near}"?` : `; there are ${verbs.join(', ')}`}`,
     )
   }
+  const own = rest.find((word) => word.startsWith('reeve#'))?.slice('reeve#'.length)
+  if (verb === 'rotate' && own !== undefined) return rotateOwnToken(own)
   const { pluginVerb } = await import('./plugin-command.ts')
   return { ...pluginVerb(plugin, [verb]), name: `credentials ${verb}` }
+}
+
+/** A token of reeve itself is in reeve's own hands: the new one is shown once, the old one ends after the overlap. */
+async function rotateOwnToken(name: string): Promise<CliCommand> {
+  const { token } = await import('./token.ts')
+  return {
+    ...token,
+    name: 'credentials rotate',
+    run: (invocation) => token.run({ ...invocation, positionals: ['rotate', name] }),
+  }
 }
 
 /** The first word that is neither an option nor the value of one that stands before it. */

@@ -55,6 +55,7 @@ async function readDocument(text: string, format: SettingsFormat): Promise<unkno
       case 'ini':
         return parseIni(text)
       case 'yaml': {
+        assertShallow(text)
         const { parse } = await import('yaml')
         return parse(text, { logLevel: 'silent', maxAliasCount: 100, uniqueKeys: false })
       }
@@ -62,6 +63,19 @@ async function readDocument(text: string, format: SettingsFormat): Promise<unkno
   } catch (error) {
     if (error instanceof Unreadable) throw error
     throw new Unreadable(`it is no ${format.toUpperCase()} that can be read`)
+  }
+}
+
+/** The parser takes quadratic time for what is nested deeply; brackets count wherever they stand. */
+function assertShallow(text: string): void {
+  const tooDeep = () => new Unreadable(`it is nested more than ${MAX_DEPTH} deep`)
+  if (/(?:[-?:][ \t]+){65}/.test(text)) throw tooDeep()
+  let depth = 0
+  for (let at = 0; at < text.length; at++) {
+    const character = text.charCodeAt(at)
+    if (character === 0x5b || character === 0x7b) depth++
+    else if ((character === 0x5d || character === 0x7d) && depth > 0) depth--
+    if (depth > MAX_DEPTH) throw tooDeep()
   }
 }
 
