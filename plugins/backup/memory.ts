@@ -16,3 +16,19 @@ export async function* collecting(chunks: AsyncIterable<Uint8Array>): AsyncGener
     yield chunk
   }
 }
+
+/** Of a million entries that are only looked at: 219 MB without it. */
+const COLLECT_EVERY_ENTRIES = 65_536
+
+/** The same for entries that are looked at and dropped, in batches. */
+export async function* collectingEntries<T>(batches: AsyncIterable<T[]>): AsyncGenerator<T[]> {
+  let entries = 0
+  for await (const batch of batches) {
+    entries += batch.length
+    if (entries >= COLLECT_EVERY_ENTRIES) {
+      entries = 0
+      Bun.gc(true)
+    }
+    yield batch
+  }
+}

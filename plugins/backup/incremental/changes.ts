@@ -10,6 +10,7 @@ import {
 import type { Listing } from '../archive/entry.ts'
 import { manifestLine } from '../archive/manifest.ts'
 import type { ArchiveLog, Member, Removal } from '../archive/writer.ts'
+import { collectingEntries } from '../memory.ts'
 import { HardLinks, type Skipped, type SourceOptions, toMember, walkSources } from '../source/members.ts'
 import { startPaths } from '../source/selection.ts'
 import type { IndexEntry } from './index-file.ts'
@@ -79,7 +80,8 @@ export async function* collectChanges(
   const addBlind = (path: string) => {
     blind.push(path)
   }
-  for await (const batch of walkSources(host, options, log, skipped, addBlind)) {
+  const walked = collectingEntries(walkSources(host, options, log, skipped, addBlind))
+  for await (const batch of walked) {
     for (const found of batch) {
       let order = -1
       let old: IndexEntry | undefined
