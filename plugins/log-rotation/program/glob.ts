@@ -43,38 +43,41 @@ export class GlobFailure extends Error {
  * directory end it with a GlobFailure.
  */
 export function glob(pattern: string, failsOn: (errno: string) => boolean, look: Look = plainLook): string[] {
-  const parts = pattern.split('/')
-  const isAbsolute = pattern.startsWith('/')
-  let found = [isAbsolute ? '/' : '']
+  const parts = plain(pattern).split('/')
+  const last = parts.pop() ?? ''
+  // Slashes stay as they are written: a path is also the name in the state.
+  let prefixes = ['']
   let sawMagic = false
-  for (const [index, part] of parts.entries()) {
-    if (part === '') continue
-    const isLast = index === parts.length - 1
-    const join = (directory: string, name: string) =>
-      directory === '' || directory.endsWith('/') ? directory + name : `${directory}/${name}`
-    if (MAGIC.test(part)) {
-      sawMagic = true
-      const matches = nameMatcher(part)
-      found = found.flatMap((directory) =>
-        list(directory, failsOn, look)
-          .filter((name) => name !== '.' && name !== '..' && matches(name))
-          .map((name) => join(directory, name)),
-      )
-    } else {
-      const name = part.replace(/\\(.)/gs, '$1')
-      found = found.map((directory) => join(directory, name))
-      if (sawMagic || isLast) found = found.filter((path) => look.exists(path))
-    }
-    if (found.length === 0) return []
+  const expand = (part: string) => {
+    if (!MAGIC.test(part)) return prefixes.map((prefix) => prefix + part.replace(/\\(.)/gs, '$1'))
+    sawMagic = true
+    const matches = nameMatcher(part)
+    return prefixes.flatMap((prefix) =>
+      list(prefix, failsOn, look)
+        .filter((name) => name !== '.' && name !== '..' && matches(name))
+        .map((name) => prefix + name),
+    )
   }
-  return found.sort(compareBytes)
+  for (const part of parts) {
+    const found = part === '' ? prefixes : expand(part)
+    prefixes = (sawMagic ? found.filter((path) => path === '' || look.exists(path)) : found).map(
+      (path) => `${path}/`,
+    )
+  }
+  return expand(last)
+    .filter((path) => look.exists(path))
+    .sort(compareBytes)
 }
+
+/** glob(3) writes a name right below the root with one slash. */
+const plain = (pattern: string) => (/^\/\/[^/]*$/s.test(pattern) ? pattern.slice(1) : pattern)
 
 function list(directory: string, failsOn: (errno: string) => boolean, look: Look): string[] {
   try {
-    return look.list(directory === '' ? '.' : directory)
+    return look.list(directory === '' ? '.' : directory.replace(/(?<=.)\/+$/s, ''))
   } catch (error) {
-    if (failsOn(errnoOf(error) ?? '')) throw new GlobFailure(directory, describe(error))
+    if (failsOn(errnoOf(error) ?? ''))
+      throw new GlobFailure(directory.replace(/(?<=.)\/+$/s, ''), describe(error))
     return []
   }
 }
@@ -90,7 +93,7 @@ export function globLogs(
   try {
     // Links to nothing and files on the way are no reason to give up.
     const paths = glob(expanded, (errno) => errno !== 'ENOTDIR' && errno !== 'ENOENT')
-    return { paths: paths.length > 0 ? paths : [pattern] }
+    return { paths: paths.length > 0 ? paths : [plain(pattern)] }
   } catch (error) {
     if (error instanceof GlobFailure) return { failure: error.reason }
     throw error
