@@ -58,8 +58,16 @@ export class Places {
     }
     const spoolDirectory = spoolDirectoryOf(config, ctx.stateDir)
     const isRemote = all.some((place) => place.config?.type !== 'directory')
-    const spool = isRemote ? await openSpool(ctx, spoolDirectory, records) : undefined
-    return new Places(all, spool, failures)
+    const places = new Places(all, undefined, failures)
+    if (!isRemote) return places
+    try {
+      return new Places(all, await openSpool(ctx, spoolDirectory, records), failures)
+    } catch (error) {
+      // Where there is a directory, it does without.
+      if (places.firstChoices().length > 0) return places
+      await places.close()
+      throw error
+    }
   }
 
   /** Where an archive is written to first, in order of preference: a disk of this host is never slow or away. */

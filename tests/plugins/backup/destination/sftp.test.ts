@@ -205,6 +205,19 @@ withSsh('with servers only, the backup waits encrypted in the spool and leaves n
   expect(objects(join(fixture.stateDir, 'spool'))).toEqual([])
 })
 
+withSsh('a spool that is missing is told, and leaves no lock behind', async () => {
+  const ssh = server()
+  const remote = join(ssh.home, crypto.randomUUID())
+  mkdirSync(remote, { mode: 0o700 })
+  using fixture = new BackupFixture({
+    destinations: [{ ...ssh.destination(), directory: remote }],
+    spoolDirectory: '/does/not/exist',
+  })
+  fixture.write('a', 'a')
+  await expect(fixture.enforce()).rejects.toThrow('Cannot use the spool "/does/not/exist"')
+  expect(objects(remote)).toEqual([])
+})
+
 withSsh('commands find, verify and restore what is on the server', async () => {
   using fixture = new TwoPlaces()
   fixture.write('a', 'a')
