@@ -8,6 +8,7 @@ import {
 import type { Cause, Change, Explain } from '../change.ts'
 import type { Config } from '../config.ts'
 import { Certificates } from './certificates.ts'
+import { waitForDpkg } from './dpkg/at-work.ts'
 import { DpkgPackages } from './dpkg/packages.ts'
 import type { Evidence } from './evidence.ts'
 import { OwnActions } from './own-actions.ts'
@@ -57,6 +58,7 @@ export class Causes {
     const place = { state, stateDir }
     const isWanted = (path: string) => config.trees.some((tree) => isWithin(tree.path, path))
     const lastChangeOf = (path: string) => host.exactStat(path)?.mtimeNs
+    if (config.explain.packages.includes('dpkg')) await waitForDpkg(evidence, signal)
     if (config.explain.packages.includes('dpkg'))
       causes.sources.push(new DpkgPackages(evidence, place, isWanted))
     if (config.explain.packages.includes('rpm')) {

@@ -71,11 +71,6 @@ export class DpkgDatabase {
     return this.packages.get(name)?.[0]?.version ?? ''
   }
 
-  /** Whether dpkg is in the middle of something: what it has unpacked is not yet all there. */
-  get isUnfinished(): boolean {
-    return [...this.packages.values()].flat().some(({ state }) => /^(half-|unpacked|triggers-)/.test(state))
-  }
-
   /** Packages that ship a path; of a package of several architectures each, as "name:arch". */
   ownersOf(path: string): string[] {
     this.index ??= this.readLists()

@@ -413,3 +413,22 @@ test('evidence that others can write explains nothing, and is told', async () =>
   expect(tellAll(report)).toEqual(['new /srv/b'])
   expect(report.blind?.map(({ subject }) => subject)).toEqual(['/var/lib/dpkg/status'])
 })
+
+test('check() waits until dpkg has finished what it is in the middle of', async () => {
+  using host = realTime()
+  host.make('/srv/a', 0o644)
+  const status = (state: string) =>
+    host.make('/var/lib/dpkg/status', 0o644, `Package: x\nStatus: install ok ${state}\nVersion: 1\n`)
+  host.make('/var/lib/dpkg/info/x.list', 0o644, '')
+  host.make('/var/log/dpkg.log', 0o644, '')
+  status('half-installed')
+  let isOver = false
+  const check = host.check({ trees: [{ path: '/srv' }] }).then((report) => {
+    isOver = true
+    return report
+  })
+  await Bun.sleep(600)
+  expect(isOver).toBe(false)
+  status('installed')
+  expect((await check).blind).toEqual([])
+})
