@@ -1,5 +1,5 @@
 import { expect, test } from 'bun:test'
-import { readdirSync } from 'node:fs'
+import { readdirSync, rmSync } from 'node:fs'
 import type { Report } from '../../../agent/contract/mod.ts'
 import { isRoot } from '../../kit/ordinary-user.ts'
 import { hostFixture } from './fixture.ts'
@@ -62,3 +62,32 @@ test.skipIf(!canMount)('check() does not call gone what another file system is m
   expect(report).toMatchObject({ blind: [], coverage: { examined: 3, skipped: 1 } })
   expect(report.metrics?.find(({ name }) => name === 'unseen_entries')?.value).toBe(3)
 })
+
+/** The same check in a process that is killed after a while; true when it had ended by itself. */
+async function checkUntil(ms: number, root: string): Promise<boolean> {
+  const child = Bun.spawn([process.execPath, '-e', CHECK, root, 'null'], {
+    stdout: 'ignore',
+    stderr: 'ignore',
+  })
+  const timer = setTimeout(() => child.kill('SIGKILL'), ms)
+  await child.exited
+  clearTimeout(timer)
+  return child.signalCode === null
+}
+
+test('check() killed at any moment leaves nothing that the next run does not understand', async () => {
+  using host = hostFixture()
+  for (let index = 0; index < 3000; index++) host.make(`/srv/${index % 20}/${index}`)
+  const rounds = process.env.REEVE_LONG_TESTS ? 60 : 5
+  let ended = 0
+  for (let round = 0; round < rounds; round++) {
+    if (await checkUntil(60 + (round * 400) / rounds, host.root)) ended++
+    // Whatever was left: no half baseline is taken for one, and a whole one is good.
+    const names = readdirSync(`${host.root}/state`)
+    const report = checkAfter('', host.root)
+    expect(report).toMatchObject({ findings: [], blind: [], coverage: { examined: 3021 } })
+    expect(names.filter((name) => name.startsWith('baseline-')).length).toBeLessThan(2)
+    for (const name of readdirSync(`${host.root}/state`)) rmSync(`${host.root}/state/${name}`)
+  }
+  expect(ended).toBeLessThan(rounds)
+}, 60_000)
