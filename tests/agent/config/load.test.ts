@@ -124,8 +124,8 @@ const cases: [name: string, text: string, problems: (string | RegExp)[]][] = [
   ],
   [
     'a plugin that only looks, told to act',
-    'jobs:\n  a: { plugin: credential-age, mode: enforce, config: { credentials: [{ kind: token-file, path: /t }] } }\n',
-    ['2:32: jobs.a.mode: the plugin "credential-age" only observes'],
+    'jobs:\n  a: { plugin: network-exposure, mode: enforce }\n',
+    ['2:34: jobs.a.mode: the plugin "network-exposure" only observes'],
   ],
   [
     'a waiver without an owner',
