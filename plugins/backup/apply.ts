@@ -7,7 +7,6 @@ import {
   type Report,
   UserError,
 } from '../../agent/contract/mod.ts'
-import type { AboutBackup } from './archive/manifest.ts'
 import type { BackupConfig } from './config.ts'
 import { type Expected, proveBackup, type WrittenBackup, writeBackup } from './create.ts'
 import { deliver, proveCopy } from './deliver.ts'
@@ -18,6 +17,7 @@ import { IndexStore, settingsDigest } from './incremental/index-store.ts'
 import { type BackupPlan, planBackup } from './incremental/plan.ts'
 import { fullName, incrementName, parseBackupName, sealName } from './object-name.ts'
 import { deliveryFailed, type Place, Places } from './places.ts'
+import { makeWay } from './priority.ts'
 import { loadRecipients, type Recipients } from './recipients.ts'
 import { type BackupCopy, type BackupRecord, newCopy, type ProvenCopy, provenAt, Records } from './records.ts'
 import { planPrune, prune, rulesFor } from './retention/prune.ts'
@@ -128,6 +128,7 @@ class Run {
 
   /** Copies a backup to where it is missing. */
   async bringUpToDate(proven: ProvenCopy): Promise<Report> {
+    makeWay(this.ctx)
     await this.distribute(proven, undefined)
     return { findings: this.findings, artifacts: this.artifacts }
   }
@@ -155,10 +156,11 @@ class Run {
           ctx.host,
           {
             sources: { ...ctx.config.sources, neverInclude: this.neverInclude(), signal: ctx.signal },
-            about: aboutOf(ctx, record),
+            about: { job: ctx.job, host: hostname(), createdAt: record.createdAt, chain: record.chain },
             compressionLevel: ctx.config.compressionLevel,
             before: before?.entries,
             dumps: { programs: ctx.config.sources.dumps, context: this.dumpContext() },
+            onDatabasesRead: () => makeWay(ctx),
             index,
           },
           sessionKey,
@@ -381,10 +383,6 @@ function chainFor(plan: BackupPlan, job: string, now: Date) {
   const index = previous.chain.index + 1
   const chain = parseBackupName(full.name)?.chain ?? job
   return { name: incrementName(chain, index, now), full: full.name, index, previous: previous.name }
-}
-
-function aboutOf({ job }: ApplyContext<BackupConfig>, { createdAt, chain }: BackupRecord): AboutBackup {
-  return { job, host: hostname(), createdAt, chain }
 }
 
 function toArtifact({ record, copy }: ProvenCopy): Artifact {

@@ -60,6 +60,13 @@ export const configSchema = z
       .optional()
       .describe('Between full backups only changes are backed up. Without it every backup is a full one'),
     retention: retentionSchema.prefault({}),
+    priority: z
+      .enum(['idle', 'low'])
+      .default('idle')
+      .describe(
+        '`idle`: a backup gets processor and disk only while nobody else wants them (SCHED_IDLE, the idle class of ' +
+          'ionice), once what others may wait for is done: `before` and `databases`; `low`: behind others (nice 10)',
+      ),
     spoolDirectory: absolutePath
       .optional()
       .describe(

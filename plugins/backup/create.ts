@@ -32,6 +32,8 @@ export interface BackupContent {
   about: AboutBackup
   /** From 1 to 19. */
   compressionLevel: number
+  /** From here on no writer of a database waits for the backup. */
+  onDatabasesRead?: () => void
   /** The index of the backup before: only what has changed since is archived. Undefined for a full backup. */
   before?: AsyncIterable<IndexEntry[]> | undefined
   dumps: { programs: readonly DumpConfig[]; context: DumpContext }
@@ -83,12 +85,13 @@ export async function writeBackup(
 /** First what is of one moment, then the tree. */
 async function* membersOf(
   host: HostReader,
-  { sources, before, index, dumps }: BackupContent,
+  { sources, before, index, dumps, onDatabasesRead }: BackupContent,
   log: ArchiveLog,
   skipped: Skipped,
   dumped: Record<string, number>,
 ): AsyncGenerator<Member | Removal> {
   yield* collectDatabases(host, sources.databases, log)
+  onDatabasesRead?.()
   yield* collectDumps(host, dumps.programs, log, dumps.context, (name, bytes) => {
     dumped[name] = bytes
   })

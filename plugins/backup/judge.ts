@@ -76,11 +76,9 @@ export function soundCopies({
 }
 
 function canBackUp(seen: Observation, { state }: ObservedDestination): boolean {
-  return (
-    seen.recipients.refused.length === 0 &&
-    state.kind === 'ready' &&
-    seen.missingSources.length < seen.config.sources.paths.length
-  )
+  const { paths, databases, dumps } = seen.config.sources
+  const isAnyThere = seen.missingSources.length < paths.length + databases.length + dumps.length
+  return seen.recipients.refused.length === 0 && state.kind === 'ready' && isAnyThere
 }
 
 function judgeAge(seen: Observation, destination: ObservedDestination): Finding[] {

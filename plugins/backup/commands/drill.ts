@@ -13,6 +13,7 @@ import {
 import type { BackupConfig } from '../config.ts'
 import { fromPaths } from '../destination/from.ts'
 import { joinPermissions } from '../destination/open.ts'
+import { makeWay } from '../priority.ts'
 import { PROCESS_STATES } from '../process.ts'
 import { differenceOf, hashFile } from '../restore/compare.ts'
 import { type ContentEntry, Contents } from '../restore/contents.ts'
@@ -75,6 +76,7 @@ export const drill: Command<BackupConfig> = {
 }
 
 async function drillOne(ctx: CommandContext<BackupConfig>, located: Located): Promise<CommandResult> {
+  makeWay(ctx)
   const { host } = ctx
   const sampleSize = countOption(textOption(ctx.args, 'sample'))
   const opened = await openBackup(ctx, located)

@@ -11,6 +11,7 @@ import type { BackupConfig } from '../config.ts'
 import { collectChanges } from '../incremental/changes.ts'
 import { IndexStore } from '../incremental/index-store.ts'
 import { Places } from '../places.ts'
+import { makeWay } from '../priority.ts'
 import { type BackupRecord, Records } from '../records.ts'
 import { type SourceOptions, walkSources } from '../source/members.ts'
 
@@ -36,6 +37,7 @@ interface Amount {
 async function run(ctx: CommandContext<BackupConfig>): Promise<CommandResult> {
   const { config, host } = ctx
   if (!config) throw new Error('Cannot estimate without a job')
+  makeWay(ctx)
   const neverInclude = [...Places.directoriesOf(config, ctx.stateDir), ctx.stateDir]
   const options: SourceOptions = { ...config.sources, neverInclude, signal: ctx.signal }
   const log = new ArchiveLog()

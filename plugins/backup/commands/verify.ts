@@ -9,6 +9,7 @@ import type { BackupConfig } from '../config.ts'
 import { pathIn } from '../destination/config.ts'
 import { joinPermissions } from '../destination/open.ts'
 import type { Unlocker } from '../encryption.ts'
+import { makeWay } from '../priority.ts'
 import { hashObject, readBackup } from '../read.ts'
 import { provenAt } from '../records.ts'
 import { textOption } from './arguments.ts'
@@ -56,6 +57,7 @@ interface Verdict {
 }
 
 function run(ctx: CommandContext<BackupConfig>): Promise<CommandResult> {
+  makeWay(ctx)
   return withBackups(ctx, (located) => verifyAll(ctx, located))
 }
 

@@ -72,6 +72,8 @@ class Host extends Workspace {
             sources: { paths: [this.source] },
             recipients: [{ file }],
             incremental: {},
+            // Not idle: tests that run beside it would starve it.
+            priority: 'low',
             destinations: [
               { name: 'disk', type: 'directory', directory: this.disk },
               { ...ssh.destination(), directory: this.remote, ...offsite },

@@ -35,6 +35,7 @@ test('configSchema fills in what is not said', () => {
     compressionLevel: 2,
     interval: 72_000_000,
     maxAge: 172_800_000,
+    priority: 'idle',
     retention: { keepLast: 7, hourly: 0, daily: 0, weekly: 0, monthly: 0, yearly: 0 },
   })
 })

@@ -63,6 +63,14 @@ function recipient(expiresAt: Date | undefined): Recipient {
   }
 }
 
+function configOf(sources: object) {
+  return configSchema.parse({
+    sources,
+    passphrase: 'env:PASSPHRASE',
+    destinations: [{ name: 'disk', type: 'directory', directory: '/srv/backup' }],
+  })
+}
+
 /** A host on which all is well, with some changes. */
 function seen({
   destination,
@@ -76,11 +84,7 @@ function seen({
   return {
     now: NOW,
     job: 'etc',
-    config: configSchema.parse({
-      sources: { paths: ['/etc', '/srv/data'] },
-      passphrase: 'env:PASSPHRASE',
-      destinations: [{ name: 'disk', type: 'directory', directory: '/srv/backup' }],
-    }),
+    config: configOf({ paths: ['/etc', '/srv/data'] }),
     recipients: { usable: [recipient(undefined)], refused: [] },
     missingSources: [],
     linkedSources: [],
@@ -136,6 +140,16 @@ test.each<[string, Parameters<typeof seen>[0]]>([
 ])('judge() calls for no backup that cannot be made: %s', (_what, changes) => {
   const overdue = judge(seen({ records: [], ...changes })).find(({ rule }) => rule === 'backup-overdue')
   expect(overdue?.fixable).toBe(false)
+})
+
+test.each<[string, object]>([
+  ['databases', { databases: ['/var/lib/app.db'] }],
+  ['dumps', { dumps: [{ name: 'app.sql', command: ['/usr/bin/pg_dump'] }] }],
+])('judge() calls for a backup where there are only %s', (_what, sources) => {
+  const overdue = judge(seen({ records: [], config: configOf(sources) })).find(
+    ({ rule }) => rule === 'backup-overdue',
+  )
+  expect(overdue?.fixable).toBe(true)
 })
 
 test.each<[keyof typeof rules, Observation, string]>([
