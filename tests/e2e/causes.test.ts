@@ -31,6 +31,8 @@ test('what a rotation of this reeve changes raises nothing, and what is planted 
   // What is written meanwhile is rotated, too, and the oldest generation goes.
   appendFileSync(log, 'line\n'.repeat(1000))
   await host.run('logs')
+  // Later than the last tick of the clock by which files tell that they are of the run.
+  await Bun.sleep(100)
   writeFileSync(`${host.path}/log/app.log.evil`, 'x')
   writeFileSync(`${host.path}/log/other`, 'x')
   expect((await host.run('drift')).outcome).toBe('findings')
