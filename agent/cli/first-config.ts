@@ -115,7 +115,13 @@ function credentialJob({ kind, home }: Place) {
             maxMode: '0644',
           },
         ]
-  return { plugin: 'credential-age', schedule: '30 6 * * *', runOnStart: true, config: { credentials } }
+  const config = { credentials, ...(kind === 'user' && { exposure: ownHistories(home) }) }
+  return { plugin: 'credential-age', schedule: '30 6 * * *', runOnStart: true, config }
+}
+
+/** A person sees no other one's shell histories. */
+function ownHistories(home: string) {
+  return { histories: [`${home}/.*_history`] }
 }
 
 /** Every job of the name, for real, on this host; all that is written stays below one directory. */
@@ -161,6 +167,7 @@ function trialConfig({ directory, home }: Place): string {
               name: 'passphrase of the trial backup',
             },
           ],
+          exposure: ownHistories(home),
         },
       },
       logs: {

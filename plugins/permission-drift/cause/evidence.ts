@@ -1,4 +1,4 @@
-import type { EntryState, HostReader } from '../../../agent/contract/mod.ts'
+import { type EntryState, errnoOf, type HostReader } from '../../../agent/contract/mod.ts'
 
 /** What the sources of causes need of a run. */
 export interface Evidence {
@@ -35,7 +35,13 @@ export function readEvidence(evidence: Evidence, path: string): string | undefin
     evidence.onBlind(path, `${reason}: it explains no change`)
     return undefined
   }
-  return host.readText(path, { maxBytes: MAX_EVIDENCE_BYTES, follow: true })
+  try {
+    return host.readText(path, { maxBytes: MAX_EVIDENCE_BYTES, follow: true })
+  } catch (error) {
+    if (errnoOf(error) !== 'EACCES') throw error
+    evidence.onBlind(path, 'permission denied: it explains no change')
+    return undefined
+  }
 }
 
 /** Why a file of evidence cannot be believed: others than root may write it or its directory. */
