@@ -45,6 +45,8 @@ import { walkTree } from './walk.ts'
 import { fileKey, type Writers } from './writers.ts'
 
 const DEFAULT_MAX_BYTES = 1_048_576
+/** For a file that does not say its size. */
+const FIRST_BYTES = 65_536
 
 const descriptors = new WeakMap<FileSource, number>()
 
@@ -109,15 +111,16 @@ export class LocalHostReader implements HostReader {
         throw new Error(`Cannot read "${path}": ${source.stat.size} bytes, at most ${maxBytes} are read`)
       }
       // Files below /proc say 0 bytes: read until the end, not to the size.
-      const chunks: Uint8Array[] = []
-      let total = 0
-      for (;;) {
-        const chunk = new Uint8Array(Math.min(65_536, maxBytes + 1 - total))
-        const count = source.read(chunk, total)
-        if (count === 0) return Buffer.concat(chunks)
+      let buffer = Buffer.allocUnsafeSlow(Math.min(source.stat.size || FIRST_BYTES, maxBytes) + 1)
+      for (let total = 0; ; ) {
+        const count = source.read(buffer.subarray(total), total)
+        if (count === 0) return buffer.subarray(0, total)
         total += count
         if (total > maxBytes) throw new Error(`Cannot read "${path}": more than ${maxBytes} bytes`)
-        chunks.push(chunk.subarray(0, count))
+        if (total < buffer.length) continue
+        const wider = Buffer.allocUnsafeSlow(Math.min(2 * total, maxBytes + 1))
+        buffer.copy(wider)
+        buffer = wider
       }
     } finally {
       source.close()
@@ -125,7 +128,8 @@ export class LocalHostReader implements HostReader {
   }
 
   readText(path: string, options?: { maxBytes?: number; follow?: boolean }): string {
-    return Buffer.from(this.read(path, options)).toString('utf8')
+    const bytes = this.read(path, options)
+    return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString('utf8')
   }
 
   open(path: string, options: { follow?: boolean } = {}): FileSource {

@@ -1,5 +1,6 @@
 import { errnoOf, type HostReader } from '../../../../agent/contract/mod.ts'
 import { type Evidence, readEvidence } from '../evidence.ts'
+import { PathIndex } from './path-index.ts'
 import {
   type Diversion,
   type InstalledPackage,
@@ -26,11 +27,14 @@ export class DpkgDatabase {
   readonly overrides: ReadonlyMap<string, Override>
   private readonly diversions: Map<string, Diversion>
   private readonly digests = new Map<string, Map<string, string>>()
-  private readonly scripts = new Map<string, string>()
   /** Names of the files in its directory, by package: "libc6" → ["libc6:amd64"]. */
   private readonly stems = new Map<string, string[]>()
   private readonly aliases: [string, string][]
-  private index: Map<string, string | string[]> | undefined
+  /** Of all that is in its directory. */
+  private readonly files: ReadonlySet<string>
+  /** Who ships what, by the place in `listed`; made when it is first asked for: most checks see no change. */
+  private index: PathIndex | undefined
+  private readonly listed: string[] = []
 
   /** Undefined on a host without dpkg, and where its database cannot be believed. */
   static open(evidence: Evidence): DpkgDatabase | undefined {
@@ -45,7 +49,8 @@ export class DpkgDatabase {
     for (const item of parseStatus(status)) {
       this.packages.set(item.name, [...(this.packages.get(item.name) ?? []), item])
     }
-    for (const name of evidence.host.list(INFO)) {
+    this.files = new Set(evidence.host.list(INFO))
+    for (const name of this.files) {
       if (!name.endsWith('.list')) continue
       const stem = name.slice(0, -'.list'.length)
       const key = stem.replace(/:.*/, '')
@@ -74,14 +79,17 @@ export class DpkgDatabase {
   /** Packages that ship a path; of a package of several architectures each, as "name:arch". */
   ownersOf(path: string): string[] {
     this.index ??= this.readLists()
-    const owners = this.index.get(path) ?? []
-    return typeof owners === 'string' ? [owners] : owners
+    return this.index.numbersOf(path).flatMap((number) => this.listed[number] ?? [])
   }
 
-  /** Every path that packages ship. */
-  *ownership(): Iterable<[path: string, stems: string[]]> {
-    this.index ??= this.readLists()
-    for (const [path, owners] of this.index) yield [path, typeof owners === 'string' ? [owners] : owners]
+  /** All packages that dpkg knows or has a list of. */
+  names(): Set<string> {
+    return new Set([...this.stems.keys(), ...this.packages.keys()])
+  }
+
+  /** Every path that a package ships, for each of its architectures; read anew each time. */
+  *pathsOf(name: string): Generator<string> {
+    for (const stem of this.stems.get(name) ?? []) yield* this.listOf(stem, name)
   }
 
   /** MD5 of what the owner ships at a path; undefined when dpkg keeps none of it. */
@@ -113,35 +121,35 @@ export class DpkgDatabase {
     return digests
   }
 
-  /** Maintainer scripts and triggers of a package, one after the other. */
+  /** Maintainer scripts and triggers of a package, one after the other; read anew each time. */
   scriptsOf(name: string): string {
-    let text = this.scripts.get(name)
-    if (text === undefined) {
-      const files = (this.stems.get(name) ?? [name]).flatMap((stem) =>
-        SCRIPTS.map((kind) => `${INFO}/${stem}.${kind}`),
-      )
-      text = files.map((path) => readEvidence(this.evidence, path) ?? '').join('\n')
-      this.scripts.set(name, text)
-    }
-    return text
+    return (this.stems.get(name) ?? [name])
+      .flatMap((stem) => SCRIPTS.map((kind) => `${stem}.${kind}`))
+      .filter((file) => this.files.has(file))
+      .map((file) => readEvidence(this.evidence, `${INFO}/${file}`) ?? '')
+      .join('\n')
   }
 
-  private readLists(): Map<string, string | string[]> {
-    const index = new Map<string, string | string[]>()
+  private readLists(): PathIndex {
+    const index = new PathIndex()
     for (const [name, stems] of this.stems) {
       for (const stem of stems) {
-        const text = readEvidence(this.evidence, `${INFO}/${stem}.list`) ?? ''
-        for (const line of text.split('\n')) {
-          if (line === '' || line === '/.') continue
-          const path = this.place(line, name)
-          const owners = index.get(path)
-          if (owners === undefined) index.set(path, stem)
-          else if (typeof owners === 'string') index.set(path, [owners, stem])
-          else owners.push(stem)
-        }
+        for (const path of this.listOf(stem, name)) index.add(path, this.listed.length)
+        this.listed.push(stem)
       }
     }
     return index
+  }
+
+  private *listOf(stem: string, name: string): Generator<string> {
+    const text = readEvidence(this.evidence, `${INFO}/${stem}.list`) ?? ''
+    for (let start = 0; start < text.length; ) {
+      const next = text.indexOf('\n', start)
+      const end = next < 0 ? text.length : next
+      const line = text.slice(start, end)
+      if (line !== '' && line !== '/.') yield this.place(line, name)
+      start = end + 1
+    }
   }
 
   /** Where a path that a package ships is on this host: diverted, and below what is a link. */

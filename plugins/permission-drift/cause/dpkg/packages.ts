@@ -8,17 +8,11 @@ import { DPKG, DpkgDatabase } from './database.ts'
 import { controlFileOf, generatorOf, isWorkingFile, pythonSourceOf } from './generated.ts'
 import { Installation } from './installation.ts'
 import { type Invocation, parseDpkgLog, type Work } from './log.ts'
-import { readSnapshot, type Snapshot, takeSnapshot, writeSnapshot } from './snapshot.ts'
+import { packagesOf, readSnapshot, type Snapshot, writeSnapshot } from './snapshot.ts'
 
 const LOGS = ['/var/log/dpkg.log.1', '/var/log/dpkg.log']
 /** What another content of the same file changes. */
 const OF_CONTENT = new Set<string>(['size', 'content', 'target', 'mtime', 'inode', 'links'])
-
-interface Remembered {
-  snapshot: Snapshot | undefined
-  /** Packages that shipped a path then. */
-  owners: Map<string, string[]>
-}
 
 /**
  * Changes that dpkg made: what packages ship (proved by dpkg's digest of the content, and by the time at which
@@ -29,7 +23,7 @@ export class DpkgPackages {
     | { database: DpkgDatabase; invocations: Invocation[]; installation: Installation }
     | undefined
   private isOpen = false
-  private remembered: Remembered | undefined
+  private remembered: { snapshot: Snapshot | undefined } | undefined
   private readonly look: Look
 
   constructor(
@@ -62,17 +56,13 @@ export class DpkgPackages {
     if (!stat) return
     const status = `${stat.ino} ${stat.size} ${stat.mtimeNs}`
     const accounts = this.accounts()
-    const { snapshot } = this.recall()
+    const snapshot = this.recall()
     if (snapshot?.status === status && Bun.deepEquals(snapshot.accounts, accounts)) return
     const database = this.open()?.database
     if (!database) return
     const { state, stateDir } = this.place
-    writeSnapshot(
-      state,
-      stateDir,
-      fingerprint,
-      takeSnapshot(database, this.isWanted, { status, now, accounts }),
-    )
+    const head = { status, takenMs: now.getTime(), accounts }
+    writeSnapshot(state, stateDir, fingerprint, head, packagesOf(database, this.isWanted))
   }
 
   private open() {
@@ -90,11 +80,11 @@ export class DpkgPackages {
       look: this.look,
       database,
       invocations,
-      accountLines: (path) => this.recall().snapshot?.accounts[path],
+      accountLines: (path) => this.recall()?.accounts[path],
       formerOwner: (path) =>
         this.recall()
-          .owners.get(path)
-          ?.find((name) => this.workSince(invocations, name)),
+          ?.ownersOf(path)
+          .find((name) => this.workSince(invocations, name)),
     })
     this.opened = { database, invocations, installation }
     return this.opened
@@ -147,7 +137,7 @@ export class DpkgPackages {
 
   /** The last work on a package since the last check. */
   private workSince(invocations: readonly Invocation[], name: string): Work | undefined {
-    const sinceNs = BigInt(this.recall().snapshot?.takenMs ?? 0) * 1_000_000n
+    const sinceNs = BigInt(this.recall()?.takenMs ?? 0) * 1_000_000n
     return invocations.findLast(({ endNs, work }) => endNs >= sinceNs && work.has(name))?.work.get(name)
   }
 
@@ -156,13 +146,13 @@ export class DpkgPackages {
     // What a package still ships has to be there.
     if (database.ownersOf(path).some((stem) => database.packages.has(stem.replace(/:.*/, ''))))
       return undefined
-    const { snapshot, owners } = this.recall()
+    const snapshot = this.recall()
     const invocations = this.opened?.invocations ?? []
     if (!snapshot) return undefined
     const workOn = (name: string) => this.workSince(invocations, name)
     const target = before.target === undefined ? '' : absoluteTarget(path, before.target)
     for (const owned of [path, pythonSourceOf(path) ?? '', target]) {
-      for (const name of owners.get(owned) ?? []) {
+      for (const name of snapshot.ownersOf(owned)) {
         const work = workOn(name)
         if (work) return byPackage(name, work.version, work)
       }
@@ -175,7 +165,7 @@ export class DpkgPackages {
     if (!last || last.endNs < BigInt(snapshot.takenMs) * 1_000_000n) return undefined
     const generator = generatorOf(path, (name) => database.isInstalled(name), true)
     if (generator) return byInvocation(generator, last)
-    for (const [name, paths] of Object.entries(snapshot.named)) {
+    for (const [name, paths] of snapshot.named) {
       const done = workOn(name)
       if (done && paths.some((named) => isDeep(named) && isWithin(named, path))) {
         return byPackage(name, done.version, done)
@@ -184,16 +174,10 @@ export class DpkgPackages {
     return undefined
   }
 
-  private recall(): Remembered {
-    if (this.remembered) return this.remembered
-    const snapshot = readSnapshot(this.place.state, this.place.stateDir, this.evidence.fingerprint)
-    const owners = new Map<string, string[]>()
-    for (const [names, paths] of Object.entries(snapshot?.owners ?? {})) {
-      const list = names.split(' ')
-      for (const path of paths) owners.set(path, list)
-    }
-    this.remembered = { snapshot, owners }
-    return this.remembered
+  private recall(): Snapshot | undefined {
+    const { state, stateDir } = this.place
+    this.remembered ??= { snapshot: readSnapshot(state, stateDir, this.evidence.fingerprint) }
+    return this.remembered.snapshot
   }
 
   private accounts(): Snapshot['accounts'] {
