@@ -1,6 +1,7 @@
 import type { Context } from 'hono'
 import type { Config } from '../config/schema.ts'
 import type { Log } from '../contract/plugin.ts'
+import type { PacedProgress } from '../lib/progress.ts'
 import type { Store } from '../store/open.ts'
 import type { Scope } from '../store/schema.ts'
 import type { PlannedJob } from '../store/status.ts'
@@ -11,8 +12,7 @@ export interface RunningJob {
   runId: number
   /** UTC milliseconds. */
   startedAt: number
-  /** `total` 0 when unknown. */
-  progress?: { done: number; total: number; label: string } | undefined
+  progress?: PacedProgress | undefined
 }
 
 /** `running`: here or in another reeve process; `refused`: it may not run as it is configured. */

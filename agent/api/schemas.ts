@@ -36,6 +36,11 @@ function build() {
     done: z.number(),
     total: z.number().describe('0 when unknown'),
     label: z.string(),
+    unit: z.literal('bytes').optional().describe('What is counted; missing: what the label says'),
+    files: z.number().optional().describe('How many files, or other entries, these bytes are of'),
+    isEstimate: z.boolean().optional().describe('The total is a guess, such as what it was the last time'),
+    ratePerSecond: z.number().optional().describe('Units a second of late; missing until it can be told'),
+    remainingMs: z.number().optional().describe('Missing where the total or the rate is unknown'),
   })
 
   const Status = z.object({

@@ -7,6 +7,7 @@ import type { Job } from '../engine/job.ts'
 import { takeLock } from '../host/lock.ts'
 import { describeError, UserError } from '../lib/errors.ts'
 import { nearest } from '../lib/nearest.ts'
+import { formatProgress, ProgressMeter } from '../lib/progress.ts'
 import { Redactor } from '../lib/redact.ts'
 import { fingerprintKey, grantedEnvironment, resolveAll } from '../phases.ts'
 import { openStateDirectory } from '../state-directory.ts'
@@ -90,6 +91,7 @@ async function runVerb(
     )
     return EXIT.locked
   }
+  const meter = new ProgressMeter()
   const end = await runPhase({
     jail: {
       sandbox: job?.sandbox ?? 'auto',
@@ -119,8 +121,7 @@ async function runVerb(
     },
     env: grantedEnvironment(permissions),
     timeoutMs: COMMAND_TIMEOUT_MS,
-    onProgress: ({ done, total, label }) =>
-      progressLine(`${label}: ${done}${total > 0 ? ` of ${total}` : ''}`),
+    onProgress: (progress) => progressLine(formatProgress(meter.note(progress, performance.now()))),
     onLog: ({ level, message }) => level === 'warn' && printError(redactor.text(message)),
   })
   progressLine(null)

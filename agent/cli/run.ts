@@ -1,9 +1,9 @@
 import { SEVERITIES, type Severity } from '../contract/report.ts'
 import type { Job } from '../engine/job.ts'
-import type { FinishedSummary, Progress } from '../engine/runner.ts'
-import { formatBytes } from '../lib/bytes.ts'
+import type { FinishedSummary } from '../engine/runner.ts'
 import { formatDuration } from '../lib/duration.ts'
 import { UserError } from '../lib/errors.ts'
+import { formatProgress, type PacedProgress } from '../lib/progress.ts'
 import type { Outcome, Trigger } from '../store/schema.ts'
 import { ApiClient } from './api-client.ts'
 import { type CliCommand, EXIT, type Invocation, type Option, textOption } from './command.ts'
@@ -189,7 +189,7 @@ const POLL_MS = 150
 
 async function finished(daemon: ApiClient, job: string, runId: number): Promise<ApiRun> {
   for (;;) {
-    const { body } = await daemon.json<ApiRun & { progress?: Progress }>(`/v1/runs/${runId}`)
+    const { body } = await daemon.json<ApiRun & { progress?: PacedProgress }>(`/v1/runs/${runId}`)
     if (body.finishedAt !== null && body.finishedAt !== undefined) {
       progressLine(null)
       return body
@@ -199,15 +199,8 @@ async function finished(daemon: ApiClient, job: string, runId: number): Promise<
   }
 }
 
-function progressText(job: string, progress: Progress | null): string {
-  if (!progress) return `${job} …`
-  const amount = (value: number) =>
-    progress.label === 'bytes' ? formatBytes(value) : value.toLocaleString('en')
-  const total =
-    progress.total > 0
-      ? ` of ${amount(progress.total)} (${Math.floor((100 * progress.done) / progress.total)} %)`
-      : ''
-  return `${job}: ${amount(progress.done)}${total} ${progress.label === 'bytes' ? '' : progress.label}`
+function progressText(job: string, progress: PacedProgress | null): string {
+  return progress ? `${job}: ${formatProgress(progress)}` : `${job} …`
 }
 
 function printResults(results: Result[]): void {

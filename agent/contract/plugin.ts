@@ -1,4 +1,5 @@
 import type { z } from 'zod'
+import type { ProgressDetail } from '../lib/progress.ts'
 import type { HostReader, HostWriter } from './host.ts'
 import type { Permissions } from './permissions.ts'
 import type { Finding, Json, Report, Severity } from './report.ts'
@@ -42,8 +43,8 @@ interface RunContext<C> {
   readonly ownTokens?: readonly OwnToken[]
   /** From now on this run gets processor and disk only while nobody else wants them. There is no way back. */
   lowerPriority?(): void
-  /** Says how far it is; total 0 when unknown. */
-  progress(done: number, total: number, label: string): void
+  /** Says how far it is; total 0 when unknown. Rate and time left are told by whoever shows it. */
+  progress(done: number, total: number, label: string, detail?: ProgressDetail): void
 }
 
 /** `check` may look, and write in its own state directory; by type and by jail it changes nothing else. */

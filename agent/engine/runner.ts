@@ -2,6 +2,7 @@ import type { WaiverConfig } from '../config/schema.ts'
 import type { OwnAction } from '../contract/plugin.ts'
 import type { Json, Report } from '../contract/report.ts'
 import { describeError } from '../lib/errors.ts'
+import { type PacedProgress, type Progress, ProgressMeter } from '../lib/progress.ts'
 import type { Redactor } from '../lib/redact.ts'
 import type { Store } from '../store/open.ts'
 import { lastStart } from '../store/read-runs.ts'
@@ -23,12 +24,6 @@ import { combine, healthFindings, type RunResult, unfinished } from './outcome.t
 import { ownActions } from './own-actions.ts'
 import { isExamined, isHealthRule, reconcile } from './reconcile.ts'
 import { silenceFor, waiverFor } from './waiver.ts'
-
-export interface Progress {
-  done: number
-  total: number
-  label: string
-}
 
 export interface PhaseInput {
   kind: 'check' | 'apply'
@@ -71,7 +66,7 @@ export interface LiveRun {
   job: string
   runId: number
   startedAt: number
-  progress: Progress | null
+  progress: PacedProgress | null
   done: Promise<FinishedSummary>
 }
 
@@ -296,6 +291,7 @@ function speaksFor(finding: KnownFinding, looked: boolean, result: RunResult): b
 /** check, and where the job enforces and there is something to do: apply and check again. */
 class Phases {
   sandbox: string | null = null
+  private readonly meter = new ProgressMeter()
   private readonly deadline: number
 
   constructor(
@@ -346,7 +342,7 @@ class Phases {
       timeoutMs,
       signal: this.signal,
       onProgress: (progress) => {
-        this.run.progress = progress
+        this.run.progress = this.meter.note(progress, performance.now())
       },
     })
     this.sandbox = end.sandbox ?? this.sandbox

@@ -2,6 +2,7 @@ import { readSync } from 'node:fs'
 import type { Permissions } from '../contract/permissions.ts'
 import type { OwnAction, OwnToken } from '../contract/plugin.ts'
 import type { Json, Report } from '../contract/report.ts'
+import type { Progress } from '../lib/progress.ts'
 
 /** What a worker is told, on its standard input: the jail in the first frame, the work in the second. */
 export interface JailRequest {
@@ -55,7 +56,7 @@ export interface WorkRequest {
 /** What a worker says, one JSON object a line on its standard output. */
 export type WorkerMessage =
   | { type: 'jailed'; sandbox: string }
-  | { type: 'progress'; done: number; total: number; label: string }
+  | ({ type: 'progress' } & Progress)
   | { type: 'log'; level: 'info' | 'warn'; message: string; fields?: Record<string, Json> }
   | { type: 'report'; report: unknown }
   | { type: 'result'; result: unknown }

@@ -1,4 +1,5 @@
 import type { Json } from '../contract/report.ts'
+import type { Progress } from '../lib/progress.ts'
 import { adoptOrphans, killOrphans } from './descendants.ts'
 import { encodeFrame, type JailRequest, type WorkerMessage, type WorkRequest } from './protocol.ts'
 import { JAIL_ARGUMENT, selfCommand } from './self.ts'
@@ -10,7 +11,7 @@ export interface PhaseRequest {
   env: Record<string, string>
   timeoutMs: number
   signal?: AbortSignal
-  onProgress?: (progress: { done: number; total: number; label: string }) => void
+  onProgress?: (progress: Progress) => void
   onLog?: (entry: { level: 'info' | 'warn'; message: string; fields: Record<string, Json> }) => void
 }
 
@@ -74,7 +75,7 @@ export async function runPhase(request: PhaseRequest): Promise<PhaseEnd> {
     for await (const message of readMessages(child.stdout)) {
       // The first is of the jail itself; what comes after it may be by a plugin.
       if (message.type === 'jailed') state.sandbox ??= message.sandbox
-      else if (message.type === 'progress') request.onProgress?.(message)
+      else if (message.type === 'progress') request.onProgress?.(progressOf(message))
       else if (message.type === 'log') request.onLog?.({ ...message, fields: message.fields ?? {} })
       else {
         state.last = message
@@ -156,4 +157,16 @@ async function lastOf(stream: ReadableStream<Uint8Array>): Promise<string> {
     // Cut off with its process: what came before is all there is.
   }
   return tail.toString('utf8')
+}
+
+/** External plugins are not held to the type. */
+function progressOf({ done, total, label, unit, files, isEstimate }: Progress): Progress {
+  return {
+    done: Number(done) || 0,
+    total: Number(total) || 0,
+    label: String(label),
+    ...(unit === 'bytes' && { unit }),
+    ...(typeof files === 'number' && { files }),
+    ...(isEstimate === true && { isEstimate }),
+  }
 }

@@ -8,6 +8,7 @@ import { LocalHostWriter } from '../host/writer.ts'
 import type { Writers } from '../host/writers.ts'
 import { hmacSha256 } from '../lib/digest.ts'
 import { describeError, NotPermittedError } from '../lib/errors.ts'
+import type { ProgressDetail } from '../lib/progress.ts'
 import { Redactor } from '../lib/redact.ts'
 import { expandPattern, forbidExecution } from './jail.ts'
 import { send } from './message.ts'
@@ -86,8 +87,8 @@ async function perform(
       hmacSha256(Buffer.from(request.fingerprintKey, 'hex'), value).slice(0, 32),
     ownTokens: request.ownTokens ?? [],
     lowerPriority: runIdle,
-    progress: throttle((done: number, total: number, label: string) =>
-      say({ type: 'progress', done, total, label }),
+    progress: throttle((done, total, label, detail) =>
+      say({ type: 'progress', done, total, label, ...detail }),
     ),
   }
   switch (request.kind) {
@@ -169,12 +170,14 @@ function isRefusal(error: unknown): boolean {
 
 const PROGRESS_INTERVAL_MS = 200
 
-function throttle(send: (done: number, total: number, label: string) => void) {
+function throttle(send: Say): Say {
   let last = 0
-  return (done: number, total: number, label: string) => {
+  return (...progress) => {
     const now = performance.now()
     if (now - last < PROGRESS_INTERVAL_MS) return
     last = now
-    send(done, total, label)
+    send(...progress)
   }
 }
+
+type Say = (done: number, total: number, label: string, detail?: ProgressDetail) => void

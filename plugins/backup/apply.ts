@@ -18,6 +18,7 @@ import { type BackupPlan, planBackup } from './incremental/plan.ts'
 import { fullName, incrementName, parseBackupName, sealName } from './object-name.ts'
 import { deliveryFailed, type Place, Places } from './places.ts'
 import { makeWay } from './priority.ts'
+import { archiveProgress, proofProgress } from './progress.ts'
 import { loadRecipients, type Recipients } from './recipients.ts'
 import { type BackupCopy, type BackupRecord, newCopy, type ProvenCopy, provenAt, Records } from './records.ts'
 import { planPrune, prune, rulesFor } from './retention/prune.ts'
@@ -167,7 +168,7 @@ class Run {
           { publicKeys: recipients.usable.map(({ key }) => key), passphrase, now: ctx.now },
           destination,
           record.name,
-          (bytes) => ctx.progress(bytes, 0, 'backing up'),
+          archiveProgress(ctx, this.records, plan),
         )
         record.stored = { bytes: written.bytes, sha256: written.sha256 }
         record.summary = written.summary
@@ -175,9 +176,8 @@ class Run {
         record.seal = await this.seal(hostKey, record, written)
         const keyIds = recipients.usable.map(({ encryptionKeyId }) => encryptionKeyId)
         const expected: Expected = { written, sessionKey, keyIds, passphrase }
-        const onProgress = (bytes: number) => ctx.progress(bytes, written.bytes, 'proving')
         const isProven = await proveCopy(ctx, this.records, destination, record, copy, () =>
-          proveBackup(destination, record.name, expected, onProgress, ctx.signal),
+          proveBackup(destination, record.name, expected, proofProgress(ctx, written.bytes), ctx.signal),
         )
         const proven = isProven ? provenAt(record, destination.location) : undefined
         if (!proven) continue

@@ -8,14 +8,14 @@ import { type Addressees, encrypt, type OpenedMessage } from './encryption.ts'
 import { collectChanges, digestOf, toIndexEntry } from './incremental/changes.ts'
 import type { IndexEntry, IndexWriter } from './incremental/index-file.ts'
 import { collecting } from './memory.ts'
-import { readBackup, StreamDigest } from './read.ts'
+import { observe, readBackup, StreamDigest } from './read.ts'
 import type { DumpConfig } from './source/config.ts'
 import { collectDatabases } from './source/databases.ts'
 import { collectDumps, type DumpContext } from './source/dumps.ts'
 import { collectMembers, type NoteArchived, type Skipped, type SourceOptions } from './source/members.ts'
 
-/** Called with the bytes done so far. */
-export type Progress = (bytes: number) => void
+/** Called with the bytes, and the entries, done so far. */
+export type Progress = (bytes: number, entries: number) => void
 
 export interface WrittenBackup {
   bytes: number
@@ -60,7 +60,7 @@ export async function writeBackup(
     collecting(writeArchive(membersOf(host, content, log, skipped, dumps), log, pool, content.about)),
     (bytes) => {
       sources.signal.throwIfAborted()
-      progress(bytes)
+      progress(bytes, log.lines.entries)
     },
   )
   const encrypted = encrypt(compress(archive, content.compressionLevel, pool), sessionKey, addressees)
@@ -122,7 +122,7 @@ export async function proveBackup(
   destination: Destination,
   name: string,
   expected: Expected,
-  progress: Progress,
+  progress: (bytes: number) => void,
   signal: AbortSignal,
 ): Promise<void> {
   const { written, sessionKey } = expected
@@ -152,17 +152,5 @@ async function proveAddressees(message: OpenedMessage, expected: Expected): Prom
   })
   if (!keys.some((key) => Buffer.from(key).equals(sessionKey))) {
     throw new Error('the passphrase opens it with another key')
-  }
-}
-
-async function* observe(
-  chunks: AsyncIterable<Uint8Array>,
-  look: (totalBytes: number) => void,
-): AsyncGenerator<Uint8Array> {
-  let bytes = 0
-  for await (const chunk of chunks) {
-    bytes += chunk.length
-    look(bytes)
-    yield chunk
   }
 }

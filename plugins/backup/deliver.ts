@@ -49,7 +49,7 @@ export async function deliver(
     await copyObject(from, to, name, stored, {
       bandwidth,
       signal: ctx.signal,
-      progress: (bytes) => ctx.progress(bytes, stored.bytes, `sending to ${to.name}`),
+      progress: (bytes) => ctx.progress(bytes, stored.bytes, `sending to ${to.name}`, { unit: 'bytes' }),
     })
   }
   const isProven = await proveCopy(ctx, records, to, record, copy, async () => {

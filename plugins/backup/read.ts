@@ -62,3 +62,16 @@ export class StreamDigest {
     return this.hash.digest('hex')
   }
 }
+
+/** Passes a stream on, and tells how much of it has come. */
+export async function* observe(
+  chunks: AsyncIterable<Uint8Array>,
+  look: (totalBytes: number) => void,
+): AsyncGenerator<Uint8Array> {
+  let bytes = 0
+  for await (const chunk of chunks) {
+    bytes += chunk.length
+    look(bytes)
+    yield chunk
+  }
+}

@@ -1,5 +1,6 @@
 /** @jsxImportSource hono/jsx */
 import { formatDuration } from '../../lib/duration.ts'
+import { formatProgress } from '../../lib/progress.ts'
 import type { DescribedJob } from '../jobs.ts'
 import { isConfined } from '../status.ts'
 import { JOB_WORDS } from '../words.ts'
@@ -80,11 +81,9 @@ function LastRun({ job, now }: { job: DescribedJob; now: number }) {
         running, began <Time at={startedAt} now={now} />
         {progress && (
           <span class="sub">
-            {progress.label}{' '}
-            {progress.total > 0 ? (
+            {formatProgress(progress)}{' '}
+            {progress.total > 0 && (
               <progress max={progress.total} value={progress.done} aria-label={progress.label} />
-            ) : (
-              progress.done
             )}
           </span>
         )}

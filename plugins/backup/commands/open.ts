@@ -1,6 +1,7 @@
 import { type CommandContext, UserError } from '../../../agent/contract/mod.ts'
 import type { BackupConfig } from '../config.ts'
 import type { OpenedMessage } from '../encryption.ts'
+import { observe } from '../read.ts'
 import type { StoredLayer } from '../restore/restore.ts'
 import { textOption } from './arguments.ts'
 import { chainOf, choose, type Located, type LocatedBackup } from './locate.ts'
@@ -51,7 +52,9 @@ export async function openChosen(
   const layers: StoredLayer[] = []
   for (const { name, reader } of chain) {
     const seal = signer === undefined ? undefined : await sealOf(reader, name, signer)
-    layers.push({ name, stored: () => reader.read(name), sha256: seal?.sha256 })
+    const total = (await reader.stat(name).catch(() => undefined))?.bytes ?? 0
+    const note = (bytes: number) => ctx.progress(bytes, total, `reading ${name}`, { unit: 'bytes' })
+    layers.push({ name, stored: () => observe(reader.read(name), note), sha256: seal?.sha256 })
   }
   const unlock = (message: OpenedMessage) => openWith(unlocker, message)
   return { name: chosen.name, layers, unlock, isSealed: signer !== undefined }

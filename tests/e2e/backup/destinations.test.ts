@@ -241,23 +241,33 @@ withAll(
   },
 )
 
-withAll('the API tells how far an upload is', async () => {
-  await using host = new Host({ offsite: { bandwidth: '1M' } })
+const liveProgress = z.object({
+  done: z.number(),
+  total: z.number(),
+  label: z.string(),
+  unit: z.string().optional(),
+  ratePerSecond: z.number().optional(),
+  remainingMs: z.number().optional(),
+})
+
+withAll('the API tells how far an upload is, how quickly it goes and how long it will take', async () => {
+  await using host = new Host({ offsite: { bandwidth: '500k' } })
   fill(host.source)
   const daemon = await host.daemon({ env: CLOUD })
   await daemon.api('/v1/jobs/files/run', { method: 'POST' })
-  const progress = z.object({
-    running: z
-      .object({ progress: z.object({ done: z.number(), total: z.number(), label: z.string() }).nullable() })
-      .nullable(),
-  })
-  const seen: { done: number; total: number; label: string }[] = []
+  const job = z.object({ running: z.object({ progress: liveProgress.nullable() }).nullable() })
+  let seen: z.infer<typeof liveProgress> | undefined
   await waitUntil('the upload is told of', 30_000, async () => {
-    const { running } = await daemon.ask('/v1/jobs/files', progress)
-    if (running?.progress) seen.push(running.progress)
-    return seen.some(({ label, done, total }) => label === 'sending to offsite' && done > 0 && total > done)
+    const progress = (await daemon.ask('/v1/jobs/files', job)).running?.progress
+    if (progress?.label === 'sending to offsite' && progress.remainingMs !== undefined) seen = progress
+    return seen !== undefined
   })
-  expect(seen.every(({ done }) => done >= 0)).toBe(true)
+  const { done = 0, total = 0, unit, ratePerSecond = 0, remainingMs = 0 } = seen ?? {}
+  expect([unit, done > 0, total > done]).toEqual(['bytes', true, true])
+  // It is held to 512,000 bytes a second, and may be slower here.
+  expect(ratePerSecond).toBeGreaterThan(0)
+  expect(ratePerSecond).toBeLessThan(800_000)
+  expect(remainingMs / 1000).toBeCloseTo((total - done) / ratePerSecond, 0)
 })
 
 test('a place that cannot be, is refused before anything is done', async () => {
