@@ -12,7 +12,7 @@ import type {
 } from '../contract/report.ts'
 import type { Store } from './open.ts'
 import type { StoredFinding } from './read-findings.ts'
-import { artifacts, findingEvents, findings, memories, type Outcome, runs, type Trigger } from './schema.ts'
+import { findingEvents, findings, memories, type Outcome, runs, type Trigger } from './schema.ts'
 import type { Transition } from './transitions.ts'
 
 export interface NewRun {
@@ -241,21 +241,7 @@ export function recordFinished(store: Store, run: FinishedRun): void {
     .run()
   recordMetrics(store, run)
   recordFacts(store, run)
-  for (const artifact of run.artifacts) {
-    store.orm
-      .insert(artifacts)
-      .values({
-        runId: run.id,
-        job: run.job,
-        kind: artifact.kind,
-        path: artifact.path,
-        bytes: artifact.bytes,
-        sha256: artifact.sha256 ?? null,
-        data: artifact.data ?? {},
-        createdAt: run.at,
-      })
-      .run()
-  }
+  recordArtifacts(store, run)
   if (run.memory !== undefined) {
     const value = JSON.stringify(run.memory)
     store.orm
@@ -286,6 +272,16 @@ function recordMetrics(store: Store, run: FinishedRun): void {
       run.id,
       run.at,
     )
+  }
+}
+
+function recordArtifacts(store: Store, run: FinishedRun): void {
+  const insert = store.sqlite.prepare(
+    `INSERT INTO artifacts (run_id, job, kind, path, bytes, sha256, data, created_at)
+     VALUES (?, ?, ?, ?, ?, ?, ?, ?)`,
+  )
+  for (const { kind, path, bytes, sha256, data } of run.artifacts) {
+    insert.run(run.id, run.job, kind, path, bytes, sha256 ?? null, JSON.stringify(data ?? {}), run.at)
   }
 }
 

@@ -130,14 +130,18 @@ function signalGroup(pid: number, signal: 'SIGTERM' | 'SIGKILL'): void {
   }
 }
 
+const utf8 = new TextDecoder()
+
 async function* readMessages(stream: ReadableStream<Uint8Array>): AsyncGenerator<WorkerMessage> {
   let parts: Uint8Array[] = []
   let bytes = 0
   for await (const chunk of stream) {
     let rest: Uint8Array = chunk
     for (let end = rest.indexOf(10); end >= 0; end = rest.indexOf(10)) {
-      parts.push(rest.subarray(0, end))
-      yield JSON.parse(Buffer.concat(parts).toString('utf8')) as WorkerMessage
+      const line = rest.subarray(0, end)
+      yield JSON.parse(
+        utf8.decode(parts.length === 0 ? line : Buffer.concat([...parts, line])),
+      ) as WorkerMessage
       parts = []
       bytes = 0
       rest = rest.subarray(end + 1)

@@ -77,10 +77,10 @@ export function digestOfFile(
   limit = Number.POSITIVE_INFINITY,
 ): Digest {
   const hash = hasher()
-  const buffer = new Uint8Array(CHUNK_BYTES)
+  const buffer = new Uint8Array(Math.min(CHUNK_BYTES, Math.max(4096, source.stat.size + 1)))
   for (let position = 0; position < limit; ) {
     signal.throwIfAborted()
-    const count = source.read(buffer.subarray(0, Math.min(CHUNK_BYTES, limit - position)), position)
+    const count = source.read(buffer.subarray(0, Math.min(buffer.length, limit - position)), position)
     if (count === 0) break
     hash.add(buffer.subarray(0, count))
     position += count

@@ -34,7 +34,8 @@ const { values } = parseArgs({
 })
 const [LOG_BYTES, LINES_PER_SECOND] = [1_000_000, 20_000]
 const base = mkdtempSync(join(values.directory, 'reeve-bench-logs-'))
-const logs = join(base, 'logs')
+let logs = ''
+let madeDirectories = 0
 const reeve = join(base, 'reeve')
 const logrotate = findProgram('/usr/sbin/logrotate', '/sbin/logrotate')
 
@@ -73,8 +74,9 @@ try {
   const ours = [byLogrotate('reeve logrotate', [reeve, 'logrotate']), byJob]
   const all = logrotate ? [byLogrotate('logrotate', [logrotate]), ...ours] : ours
   if (!logrotate) console.log('logrotate is not installed (apt-get install logrotate): no yardstick')
-  if (Number(values.logs) > 0) await compareCompression(all)
+  // First of all, see makeLogs.
   if (Number(values.renamed) > 0) await compareRenames(all)
+  if (Number(values.logs) > 0) await compareCompression(all)
   if (Number(values.rotations) > 0) await compareLosses(all)
   if (Number(values.large) > 0) await measureLarge(ours)
 } finally {
@@ -93,6 +95,7 @@ async function compareCompression(candidates: Candidate[]): Promise<void> {
     yardstick ??= { measurement, bytes }
     const size = `${(bytes / yardstick.bytes).toFixed(3)} of its size`
     console.log(formatMeasurement(name, measurement), against(yardstick.measurement, measurement), size)
+    rmSync(logs, { recursive: true })
   }
 }
 
@@ -104,7 +107,8 @@ async function compareRenames(candidates: Candidate[]): Promise<void> {
     const argv = prepare('create', { compress: 'none' })
     const measurement = await mustEnd(argv)
     yardstick ??= measurement
-    console.log(formatMeasurement(name, measurement), against(yardstick, measurement))
+    const cpu = `${measurement.cpuSeconds.toFixed(2)} s of processor time`
+    console.log(formatMeasurement(name, measurement), against(yardstick, measurement), cpu)
   }
 }
 
@@ -182,11 +186,13 @@ async function measureLarge(candidates: Candidate[]): Promise<void> {
     }
     closeSync(descriptor)
     console.log(formatMeasurement(name, await mustEnd(prepare('compress\ncreate', { compress: 'gzip' }))))
+    rmSync(logs, { recursive: true })
   }
 }
 
+/** In a new directory each time: ext4 makes files slowly where many were removed a moment ago. */
 function makeLogs(count: number, bytes: number): void {
-  rmSync(logs, { recursive: true, force: true })
+  logs = join(base, `logs-${++madeDirectories}`)
   mkdirSync(logs, { mode: 0o755 })
   for (let index = 0; index < count; index++) {
     writeFileSync(join(logs, `service-${index}.log`), logText(bytes, index + 1), { mode: 0o640 })

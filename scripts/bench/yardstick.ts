@@ -2,6 +2,8 @@ import { existsSync } from 'node:fs'
 
 export interface Measurement {
   seconds: number
+  /** Of the processor, by the program and by those that it waited for. */
+  cpuSeconds: number
   /** Largest resident set of the process and of those that it waited for. */
   rssBytes: number
   exitCode: number | null
@@ -15,7 +17,9 @@ export async function measure(argv: string[]): Promise<Measurement> {
   const stderr = await new Response(child.stderr).text()
   const exitCode = await child.exited
   const seconds = (performance.now() - started) / 1000
-  return { seconds, rssBytes: child.resourceUsage()?.maxRSS ?? 0, exitCode, stderr }
+  const usage = child.resourceUsage()
+  const cpuSeconds = Number(usage?.cpuTime.total ?? 0) / 1e6
+  return { seconds, cpuSeconds, rssBytes: usage?.maxRSS ?? 0, exitCode, stderr }
 }
 
 /** The fastest of several measurements: the one that the rest of the machine disturbed least. */

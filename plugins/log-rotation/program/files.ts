@@ -65,6 +65,11 @@ export class Files implements Look {
     return this.entryIfThere(path) !== undefined
   }
 
+  /** Unlike `exists` it throws when that cannot be said. */
+  isMissing(path: string): boolean {
+    return lstatSync(this.at(path), { throwIfNoEntry: false }) === undefined
+  }
+
   entryIfThere(path: string): Stats | undefined {
     return this.#orMissing(() => lstatSync(this.at(path), { throwIfNoEntry: false }))
   }
