@@ -123,6 +123,6 @@ export function paintState(text: string): string {
 export function progressLine(text: string | null): void {
   if (!process.stderr.isTTY) return
   process.stderr.write(
-    text === null ? '\r\x1b[K' : `\r\x1b[K${visible(text).slice(0, (process.stderr.columns ?? 80) - 1)}`,
+    text === null ? '\r\x1b[K' : `\r\x1b[K${visible(text).slice(0, (process.stderr.columns || 80) - 1)}`,
   )
 }

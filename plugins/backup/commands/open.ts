@@ -53,7 +53,7 @@ export async function openChosen(
   for (const { name, reader } of chain) {
     const seal = signer === undefined ? undefined : await sealOf(reader, name, signer)
     const total = (await reader.stat(name).catch(() => undefined))?.bytes ?? 0
-    const note = (bytes: number) => ctx.progress(bytes, total, `reading ${name}`, { unit: 'bytes' })
+    const note = (bytes: number) => ctx.progress(bytes, total, 'reading', { unit: 'bytes' })
     layers.push({ name, stored: () => observe(reader.read(name), note), sha256: seal?.sha256 })
   }
   const unlock = (message: OpenedMessage) => openWith(unlocker, message)

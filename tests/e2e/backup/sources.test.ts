@@ -1,9 +1,11 @@
-import { expect, setDefaultTimeout } from 'bun:test'
-import { mkdirSync, readFileSync } from 'node:fs'
-import { join } from 'node:path'
+import { Database } from 'bun:sqlite'
+import { expect, setDefaultTimeout, test } from 'bun:test'
+import { chmodSync, mkdirSync, readdirSync, readFileSync } from 'node:fs'
+import { dirname, join } from 'node:path'
 import { reeveBinary } from '../../kit/binary.ts'
 import { testWith } from '../../kit/needs.ts'
 import { Workspace } from '../../kit/workspace.ts'
+import { mountTmpfs, unmount, whyNoMount } from '../../plugins/backup/mount.ts'
 
 setDefaultTimeout(120_000)
 const PASSPHRASE = { BACKUP_PASSPHRASE: 'for tests only' }
@@ -74,6 +76,80 @@ testWith({ programs: ['chrt', 'ionice'] })(
       const to = await host.restored()
       expect(readFileSync(join(to, 'reeve-dumps/processor'), 'utf8')).toContain(processor)
       expect(readFileSync(join(to, 'reeve-dumps/disk'), 'utf8').trim()).toBe(disk)
+    }
+  },
+)
+
+test('a live database is restored as it was at a commit, row for row, while its program goes on', async () => {
+  await using host = new Host()
+  const path = host.write('data/app.db', '')
+  using live = new Database(path)
+  live.run('PRAGMA journal_mode = wal')
+  live.run('CREATE TABLE entries (id INTEGER PRIMARY KEY, content BLOB)')
+  const add = live.prepare('INSERT INTO entries (content) VALUES (randomblob(4000))')
+  for (let row = 0; row < 500; row++) add.run()
+  const rows = (database: Database) =>
+    database.query('SELECT id, hex(content) AS content FROM entries ORDER BY id').all()
+  const committed = rows(live)
+  // What is in the log only counts, what is not committed does not; and writing goes on.
+  live.run('BEGIN')
+  for (let row = 0; row < 500; row++) add.run()
+  host.job({ sources: { databases: [path] } })
+  expect((await host.backUp()).outcome).toBe('clean')
+  live.run('COMMIT')
+
+  const to = await host.restored()
+  const restored = join(to, path)
+  expect(readdirSync(dirname(restored))).toEqual(['app.db'])
+  using copy = new Database(restored)
+  expect(copy.query('PRAGMA integrity_check').all()).toEqual([{ integrity_check: 'ok' }])
+  expect(rows(copy)).toEqual(committed)
+  expect(rows(live).length).toBe(1000)
+})
+
+test('a dump is restored byte for byte; one whose program fails is not green, and says what the program said', async () => {
+  await using host = new Host()
+  const program = (name: string, end: string) =>
+    host.write(name, `#!/bin/sh\nprintf 'one\\000two\\377\\n'\n${end}\n`, 0o700)
+  const [good, bad] = [program('good', 'exit 0'), program('bad', 'echo "connection lost" >&2; exit 3')]
+  host.job({ sources: { dumps: [{ name: 'app.sql', command: [good] }] } })
+  expect((await host.backUp()).outcome).toBe('clean')
+  const dump = readFileSync(join(await host.restored(), 'reeve-dumps/app.sql'))
+  expect(dump).toEqual(Buffer.from('one\0two\xff\n', 'latin1'))
+
+  await using other = new Host()
+  other.job({ sources: { dumps: [{ name: 'app.sql', command: [bad] }] } })
+  const run = await other.backUp()
+  expect([run.outcome, run.exitCode]).toEqual(['findings', 3])
+  const { stdout } = await other.reeve(['findings', '--json'])
+  expect(stdout).toContain('it ended with 3: connection lost')
+})
+
+testWith({ root: true, reason: whyNoMount() })(
+  'a destination that can only be read is not green, keeps what it has, and is used again when it can be written',
+  async () => {
+    await using host = new Host()
+    mountTmpfs(host.disk, '20m')
+    try {
+      chmodSync(host.disk, 0o700)
+      const file = host.write('data/file', 'content')
+      const job = { sources: { paths: [file] }, interval: '1ms' }
+      host.job(job)
+      await host.backUp()
+      const before = readdirSync(host.disk).sort()
+      expect(before.length).toBeGreaterThan(0)
+      const remount = (mode: string) => Bun.spawnSync(['mount', '-o', `remount,${mode}`, host.disk]).exitCode
+      expect(remount('ro')).toBe(0)
+      const run = await host.backUp()
+      expect(run.outcome).not.toBe('clean')
+      expect(run.exitCode).not.toBe(0)
+      expect(run.reason).toContain('read-only file system')
+      expect(readdirSync(host.disk).sort()).toEqual(before)
+      expect(remount('rw')).toBe(0)
+      host.job({ ...job, interval: '20h' })
+      expect((await host.backUp()).outcome).toBe('clean')
+    } finally {
+      unmount(host.disk)
     }
   },
 )
