@@ -8,8 +8,9 @@ export const S3_CREDENTIALS = { S3_KEY_ID: 'reeve-test-key-id', S3_KEY: 'reeve-t
 export const S3_SECRETS = { 'env:S3_KEY_ID': S3_CREDENTIALS.S3_KEY_ID, 'env:S3_KEY': S3_CREDENTIALS.S3_KEY }
 DUMMY_ACCOUNT.createKeyPair(S3_CREDENTIALS.S3_KEY_ID, S3_CREDENTIALS.S3_KEY)
 
-/** What one request is answered with instead; undefined lets the store answer. */
-export type Interception = (context: Context) => { status: number; code: string } | undefined
+type Answer = { status: number; code: string } | undefined
+/** What one request is answered with instead; undefined lets the store answer. A promise makes it wait. */
+export type Interception = (context: Context) => Answer | Promise<Answer>
 
 /** An S3-compatible store on a free port of this host, with one bucket; ended by `using`. */
 export class S3Server implements AsyncDisposable {
@@ -40,7 +41,7 @@ export class S3Server implements AsyncDisposable {
     this.server.middleware.unshift(async (context, next) => {
       const { method, path, query, headers } = context
       this.requests.push({ method, path, query: { ...query }, headers })
-      const answer = this.intercept(context)
+      const answer = await this.intercept(context)
       if (!answer) return next()
       context.status = answer.status
       context.type = 'application/xml'

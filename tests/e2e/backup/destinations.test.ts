@@ -48,6 +48,12 @@ function started() {
   return servers
 }
 
+interface Changes {
+  offsite?: object
+  config?: object
+  timeout?: string
+}
+
 /** A host with a job that keeps its backups on a disk, on a server and in a store, each in a place of its own. */
 class Host extends Workspace {
   readonly source = join(this.path, 'source')
@@ -55,19 +61,20 @@ class Host extends Workspace {
   readonly remote = join(started().ssh.home, hex())
   readonly prefix = `${hex()}/`
 
-  constructor(changes: { offsite?: object; config?: object } = {}) {
+  constructor(changes: Changes = {}) {
     super()
     for (const directory of [this.source, this.disk, this.remote]) mkdirSync(directory, { mode: 0o700 })
     this.job(changes)
   }
 
-  job({ offsite = {}, config = {} }: { offsite?: object; config?: object } = {}): void {
+  job({ offsite = {}, config = {}, timeout = '5m' }: Changes = {}): void {
     const { ssh, s3, public: file } = started()
     this.configure({
       jobs: {
         files: {
           plugin: 'backup',
           mode: 'enforce',
+          timeout,
           config: {
             sources: { paths: [this.source] },
             recipients: [{ file }],
@@ -178,6 +185,42 @@ withAll('a dead server and a dead store leave the disk with its backup; the run 
     s3.intercept = () => undefined
   }
 })
+
+withAll(
+  'a store that is slow gets its backup; one that does not answer costs only its own copy',
+  async () => {
+    await using host = new Host()
+    fill(host.source)
+    const { s3 } = started()
+    const asked = s3.requests.length
+    const answered = Promise.withResolvers<undefined>()
+    try {
+      s3.intercept = async () => {
+        await Bun.sleep(100)
+        return undefined
+      }
+      expect((await host.run('files', { env: CLOUD })).outcome).toBe('clean')
+      expect(s3.requests.length - asked).toBeGreaterThan(3)
+
+      // The lock is answered: the others are under way when the upload hangs.
+      s3.intercept = ({ method, path }) =>
+        method !== 'GET' && path.includes('.tar.zst.gpg') ? answered.promise : undefined
+      host.job({ config: { interval: '1ms' }, timeout: '15s' })
+      const run = await host.run('files', { env: CLOUD })
+      expect([run.outcome, run.exitCode]).toEqual(['timeout', 4])
+    } finally {
+      answered.resolve(undefined)
+      s3.intercept = () => undefined
+    }
+    const list = await host.reeve(['backup', 'list', '--json'])
+    const { backups } = z
+      .object({ backups: z.array(z.object({ destination: z.string(), state: z.string() })) })
+      .parse(JSON.parse(list.stdout))
+    const proven = (place: string) =>
+      backups.filter(({ destination, state }) => destination === place && state === 'proven').length
+    expect([proven('disk'), proven('offsite'), proven('cloud')]).toEqual([2, 2, 1])
+  },
+)
 
 withAll(
   'killed in the middle of an upload, what is there is counted truly, and the next run goes on',
