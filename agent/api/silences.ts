@@ -2,7 +2,7 @@ import { z } from 'zod'
 import { parseDuration } from '../lib/duration.ts'
 import { concerns } from '../lib/target.ts'
 import { findFinding } from '../store/read-findings.ts'
-import { activeSilences, addSilence, endSilence, type NewSilence } from '../store/silences.ts'
+import { activeSilences, addSilence, endSilence, MAX_SILENCE_MS, type NewSilence } from '../store/silences.ts'
 import type { ApiContext, ApiDeps, Caller } from './deps.ts'
 import { idText, nameParameter } from './parameters.ts'
 import { ProblemError } from './problem.ts'
@@ -10,13 +10,14 @@ import { defineRoute, type Route } from './route.ts'
 import { present } from './schemas.ts'
 import { leaveTrail } from './trail.ts'
 
-const MAX_MS = 90 * 86_400_000
-
 const forParameter = () =>
   z
     .string()
     .transform((text) => parseDuration(text) ?? 0)
-    .refine((milliseconds) => milliseconds > 0 && milliseconds <= MAX_MS, 'wanted 2h, 3d, at most 90d')
+    .refine(
+      (milliseconds) => milliseconds > 0 && milliseconds <= MAX_SILENCE_MS,
+      'wanted 2h, 3d, at most 90d',
+    )
     .meta({ description: 'How long it holds: 2h, 3d, at most 90d', asSent: { type: 'string' } })
 const reasonParameter = () => z.string().trim().min(1).max(500).describe('Why; for whoever asks later')
 const patternParameter = (means: string) => z.string().min(1).max(1000).default('**').describe(means)

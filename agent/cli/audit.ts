@@ -4,11 +4,11 @@ import { join } from 'node:path'
 import { stringify } from 'yaml'
 import { readConfigFiles } from '../config/files.ts'
 import { configPath } from '../config/paths.ts'
-import { type Audit, type AuditedItem, audits, type Verdict } from '../engine/audit.ts'
+import { type Audit, type AuditedItem, audits, jobsOf, type Verdict } from '../engine/audit.ts'
 import type { Job } from '../engine/job.ts'
 import { planJobs } from '../engine/scheduler.ts'
 import { UserError } from '../lib/errors.ts'
-import { nearest } from '../lib/nearest.ts'
+import { suggestion } from '../lib/nearest.ts'
 import { pluginDescriber } from '../phases.ts'
 import { type CliCommand, EXIT, type Invocation } from './command.ts'
 import { giveStateBack, type HostView, readHost, readStore } from './host.ts'
@@ -88,10 +88,7 @@ async function temporaryHost(invocation: Invocation, wanted: string[]): Promise<
   const known = profileNames(invocation)
   for (const name of wanted) {
     if (known.includes(name)) continue
-    const near = nearest(name, known)
-    throw new UserError(
-      `There is no profile "${name}"${near ? `, did you mean "${near}"?` : `; known are ${known.join(', ')}`}`,
-    )
+    throw new UserError(`There is no profile "${name}"${suggestion(name, known)}`)
   }
   const parameters = parametersOf(invocation.values.set)
   const text = stringify({ profiles: wanted.map((use) => ({ use, ...parameters })) })
@@ -157,9 +154,7 @@ async function list(invocation: Invocation): Promise<number> {
 }
 
 function only(host: HostView, checklists: HostView['checklists']): HostView {
-  const used = new Set(
-    checklists.flatMap(({ items }) => items.flatMap(({ checks }) => checks.map(({ job }) => job))),
-  )
+  const used = jobsOf(checklists)
   return { ...host, checklists, jobs: host.jobs.filter(({ name }) => used.has(name)) }
 }
 

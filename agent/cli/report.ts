@@ -1,11 +1,11 @@
 import { closeSync, constants, fsyncSync, openSync, renameSync, rmSync, writeSync } from 'node:fs'
 import { hostname } from 'node:os'
-import { audits } from '../engine/audit.ts'
+import { audits, jobsOf } from '../engine/audit.ts'
 import { planJobs } from '../engine/scheduler.ts'
 import { isLocked } from '../host/lock.ts'
 import { parseDuration } from '../lib/duration.ts'
 import { describeError, HostError, UserError } from '../lib/errors.ts'
-import { nearest } from '../lib/nearest.ts'
+import { suggestion } from '../lib/nearest.ts'
 import type { Format, ReportModel } from '../report/model.ts'
 import { listResolvedSince, listUrgentFindings } from '../store/read-findings.ts'
 import { hostStatus, jobStatuses, ownFindings } from '../store/status.ts'
@@ -47,10 +47,7 @@ export const report: CliCommand = {
     const name = textOption(invocation.values, 'format') ?? 'text'
     const load = Object.hasOwn(FORMATS, name) ? FORMATS[name] : undefined
     if (!load) {
-      const near = nearest(name, Object.keys(FORMATS))
-      throw new UserError(
-        `There is no format "${name}"${near ? `, did you mean "${near}"?` : `; known are ${Object.keys(FORMATS).join(', ')}`}`,
-      )
+      throw new UserError(`There is no format "${name}"${suggestion(name, Object.keys(FORMATS))}`)
     }
     const host = await readHost(invocation)
     const model = await modelOf(host, invocation)
@@ -81,9 +78,7 @@ async function modelOf(host: HostView, { values, positionals, plugins }: Invocat
     ...listUrgentFindings(store, { limit: MAX_FINDINGS }),
     ...listResolvedSince(store, since, MAX_FINDINGS),
   ].filter(isWanted)
-  const checklists = host.checklists.filter(({ items }) =>
-    items.every(({ checks }) => checks.every(({ job }) => names.has(job))),
-  )
+  const checklists = host.checklists.filter((checklist) => jobsOf([checklist]).isSubsetOf(names))
   const registry = await plugins.load(jobs.map(({ plugin }) => plugin.name))
   const rules = new Map(
     [...registry.values()].flatMap((plugin) =>

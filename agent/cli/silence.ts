@@ -7,7 +7,7 @@ import { openStateDirectory } from '../state-directory.ts'
 import { recordAudit } from '../store/audit.ts'
 import { openStore, type Store } from '../store/open.ts'
 import { findFinding } from '../store/read-findings.ts'
-import { activeSilences, addSilence, endSilence, type NewSilence } from '../store/silences.ts'
+import { activeSilences, addSilence, endSilence, MAX_SILENCE_MS, type NewSilence } from '../store/silences.ts'
 import {
   type CliCommand,
   EXIT,
@@ -16,7 +16,7 @@ import {
   type OptionValues,
   textOption,
 } from './command.ts'
-import { actAsStateOwner, readHost, readStore } from './host.ts'
+import { actAsStateOwner, pickJobs, readHost, readStore } from './host.ts'
 import { print, printJson, table, time, visible } from './print.ts'
 
 const ABOUT: Record<string, Option> = {
@@ -24,8 +24,6 @@ const ABOUT: Record<string, Option> = {
   reason: { type: 'string', value: 'TEXT', means: 'Why; for whoever asks later' },
   owner: { type: 'string', value: 'WHO', means: 'Who answers for it. Default: your user name' },
 }
-/** What lasts longer is a waiver, which stands in the configuration for all to see. */
-const MAX_MS = 90 * 86_400_000
 
 export const silence: CliCommand = {
   name: 'silence',
@@ -103,11 +101,7 @@ async function add(invocation: Invocation): Promise<number> {
   const terms = readTerms(values)
   const host = await readHost(invocation)
   const job = textOption(values, 'job') ?? null
-  const names = host.jobs.map(({ name }) => name)
-  if (job !== null && !names.includes(job)) {
-    const near = nearest(job, names)
-    throw new UserError(`There is no job "${job}"${near ? `, did you mean "${near}"?` : ''}`)
-  }
+  if (job !== null) pickJobs(host.jobs, [job])
   const rule = textOption(values, 'rule') ?? '**'
   const subject = textOption(values, 'subject') ?? '**'
   const store = await openForWriting(invocation)
@@ -142,7 +136,7 @@ function readTerms(values: OptionValues): Pick<NewSilence, 'owner' | 'reason' | 
   const duration = text === undefined ? undefined : parseDuration(text)
   if (duration === undefined || duration <= 0)
     throw new UserError('Say how long with --for, such as --for 2h or --for 3d')
-  if (duration > MAX_MS)
+  if (duration > MAX_SILENCE_MS)
     throw new UserError(
       'It can hold for 90d at most; what is accepted for longer is a waiver in the configuration',
     )

@@ -1,4 +1,4 @@
-import { nearest } from '../lib/nearest.ts'
+import { suggestion } from '../lib/nearest.ts'
 import type { Checklist, Profile, ProfileUse } from './profile-schema.ts'
 
 type Value = string | number | boolean | (string | number)[]
@@ -99,9 +99,7 @@ function likeDefault(given: Value | undefined, fallback: Value | undefined): Val
 }
 
 function unknown(what: string, name: string, known: string[]): string {
-  const near = nearest(name, known)
-  const hint = near ? `, did you mean "${near}"?` : known.length > 0 ? `; known are ${known.join(', ')}` : ''
-  return `the profile has no ${what} "${name}"${hint}`
+  return `the profile has no ${what} "${name}"${suggestion(name, known)}`
 }
 
 const REFERENCE = /\$(\$\{|\{([A-Za-z0-9]*)\})/g

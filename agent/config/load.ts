@@ -1,7 +1,7 @@
 import type { PluginSource, Registry } from '../contract/plugin.ts'
 import { sha256 } from '../lib/digest.ts'
 import { UserError } from '../lib/errors.ts'
-import { nearest } from '../lib/nearest.ts'
+import { suggestion } from '../lib/nearest.ts'
 import { isLoopback, parseHostPort } from './address.ts'
 import { scheduleError } from './cron.ts'
 import { readConfigFiles } from './files.ts'
@@ -10,7 +10,7 @@ import type { Checklist } from './profile-schema.ts'
 import { applyProfiles } from './profiles.ts'
 import { type Config, configSchema } from './schema.ts'
 import { secretProblems } from './secret-problems.ts'
-import { readSource, type Source } from './source.ts'
+import { isRecord, readSource, type Source } from './source.ts'
 
 export interface LoadedConfig {
   config: Config
@@ -99,8 +99,7 @@ function jobProblems(source: Source, registry: Registry, plugins: PluginSource):
 }
 
 export function unknownPlugin(name: string, { names }: PluginSource): string {
-  const near = nearest(name, names)
-  return `there is no plugin "${name}"${near ? `, did you mean "${near}"?` : `; known are ${names.join(', ')}`}`
+  return `there is no plugin "${name}"${suggestion(name, names)}`
 }
 
 /** Checks of rules that their plugin does not have could never fail. */
@@ -116,9 +115,7 @@ function ruleProblems(source: Source, checklists: Checklist[], registry: Registr
         return (rules ?? [])
           .filter((rule) => !known.includes(rule))
           .map((rule) => {
-            const near = nearest(rule, known)
-            const hint = near ? `, did you mean "${near}"?` : `; known are ${known.join(', ')}`
-            const message = `item ${id} of ${name}: the plugin "${plugin.name}" has no rule "${rule}"${hint}`
+            const message = `item ${id} of ${name}: the plugin "${plugin.name}" has no rule "${rule}"${suggestion(rule, known)}`
             return problemAt(source, ['jobs', job], message)
           })
       }),
@@ -138,8 +135,4 @@ function bindProblems(source: Source): Problem[] {
       `found "${api.listen}", which others can reach: that needs \`api.tls\` (and a token)`,
     ),
   ]
-}
-
-function isRecord(value: unknown): value is Record<string, unknown> {
-  return value !== null && typeof value === 'object' && !Array.isArray(value)
 }

@@ -1,11 +1,11 @@
 import type { PluginSource } from '../contract/plugin.ts'
-import { nearest } from '../lib/nearest.ts'
+import { suggestion } from '../lib/nearest.ts'
 import { expandProfile, profileProblems } from './expand-profile.ts'
 import type { ConfigFiles } from './files.ts'
 import { type Problem, problemAt, problemsOf } from './problem.ts'
 import { type Checklist, type Profile, profileSchema, profileUseSchema } from './profile-schema.ts'
 import { secretProblems } from './secret-problems.ts'
-import { type KeyPath, readSource, type Source } from './source.ts'
+import { isRecord, type KeyPath, readSource, type Source } from './source.ts'
 
 interface KnownProfile {
   profile: Profile
@@ -121,11 +121,5 @@ function unknownProfile(
   { profiles = {} }: PluginSource,
 ): string {
   const names = [...Object.keys(profiles), ...own.keys()]
-  const near = nearest(name, names)
-  const hint = near ? `, did you mean "${near}"?` : names.length > 0 ? `; known are ${names.join(', ')}` : ''
-  return `there is no profile "${name}"${hint}`
-}
-
-function isRecord(value: unknown): value is Record<string, unknown> {
-  return value !== null && typeof value === 'object' && !Array.isArray(value)
+  return `there is no profile "${name}"${suggestion(name, names)}`
 }

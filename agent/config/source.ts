@@ -141,7 +141,7 @@ function canJoin(existing: unknown, node: unknown): boolean {
   return (isRecord(existing) && isMap(node)) || (Array.isArray(existing) && isSeq(node))
 }
 
-function isRecord(value: unknown): value is Record<string, unknown> {
+export function isRecord(value: unknown): value is Record<string, unknown> {
   return value !== null && typeof value === 'object' && !Array.isArray(value)
 }
 

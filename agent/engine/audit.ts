@@ -154,11 +154,16 @@ function mayConcern(
 
 const MAX_FINDINGS_OF_A_JOB = 5000
 
-/** The checklists as the store has them. */
-export function audits(store: Store, checklists: Checklist[], planned: PlannedJob[]): Audit[] {
-  const names = new Set(
+/** Names of the jobs that any of the checklists asks. */
+export function jobsOf(checklists: Checklist[]): Set<string> {
+  return new Set(
     checklists.flatMap(({ items }) => items.flatMap(({ checks }) => checks.map(({ job }) => job))),
   )
+}
+
+/** The checklists as the store has them. */
+export function audits(store: Store, checklists: Checklist[], planned: PlannedJob[]): Audit[] {
+  const names = jobsOf(checklists)
   const looks = lastLooks(store, names)
   const known = jobStatuses(
     store,

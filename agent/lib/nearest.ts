@@ -28,3 +28,10 @@ export function nearest(word: string, known: Iterable<string>): string | undefin
   }
   return best
 }
+
+/** To be put behind "there is no …": the word that was probably meant, or else all that are known. */
+export function suggestion(word: string, known: readonly string[]): string {
+  const near = nearest(word, known)
+  if (near) return `, did you mean "${near}"?`
+  return known.length > 0 ? `; known are ${known.join(', ')}` : ''
+}

@@ -3,6 +3,9 @@ import type { Store } from './open.ts'
 import { findings, silences } from './schema.ts'
 
 export type Silence = typeof silences.$inferSelect
+/** What is to hold for longer is a waiver, which stands in the configuration for all to see. */
+export const MAX_SILENCE_MS = 90 * 86_400_000
+
 export type NewSilence = Omit<typeof silences.$inferInsert, 'id' | 'endedAt'>
 
 /** Those that hold at a time, the newest first. */

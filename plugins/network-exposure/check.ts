@@ -72,12 +72,11 @@ function openPorts(network: Network, host: HostReader): OpenPort[] {
       )
     }
   }
-  network.iptables.forEach(({ published, forward }, index) => {
-    const family = index === 0 ? 4 : 6
+  network.iptables.forEach(({ family, published, forward }) => {
     for (const { protocol, port, address, target } of published) {
       const bound = address === undefined ? undefined : parseAddress(address)
       const prefix = hostPrefix(bound ?? { family, value: 0n })
-      const isLoopback = bound !== undefined && isLocal({ address: bound } as Listener)
+      const isLoopback = bound !== undefined && isLocal({ address: bound })
       const inner = Number(/:(\d+)/.exec(target)?.[1] ?? port)
       const admitted = forward ? admit(forward, { protocol, family, port: inner }) : ANYONE
       const reached = reachOf({ isWildcard: bound === undefined, isLocal: isLoopback, prefix }, admitted)

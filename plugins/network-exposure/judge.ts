@@ -88,7 +88,7 @@ function isFor({ port, protocol }: Allowance, open: OpenPort): boolean {
 }
 
 function isWithin({ reach, sources }: Reached, allowance: Allowance): boolean {
-  if (REACHES.indexOf(reach) <= REACHES.indexOf('private') && reach === 'loopback') return true
+  if (reach === 'loopback') return true
   const allowed = allowance.sources.flatMap((text) => parsePrefix(text) ?? [])
   const isListed =
     sources.length > 0 && sources.every((inner) => allowed.some((outer) => covers(outer, inner)))

@@ -55,7 +55,7 @@ export function isWildcard({ address }: Listener): boolean {
 }
 
 /** An IPv6 socket on a mapped address serves IPv4. */
-export function isLocal({ address }: Listener): boolean {
+export function isLocal({ address }: Pick<Listener, 'address'>): boolean {
   const mapped = address.family === 6 && address.value >> 32n === 0xffffn
   return isLoopback(hostPrefix(mapped ? { family: 4, value: address.value & 0xffffffffn } : address))
 }

@@ -87,7 +87,6 @@ export class Workspace implements AsyncDisposable {
     return this.start([binary, ...args, '--config', this.config], options)
   }
 
-  /** Starts any program, with the environment that a command has. */
   /** A copy of the binary for another user, who may not reach the checkout. */
   private sharedBinary(): string {
     const copy = join(this.path, 'reeve')
@@ -96,6 +95,7 @@ export class Workspace implements AsyncDisposable {
     return copy
   }
 
+  /** Starts any program, with the environment that a command has. */
   start(command: string[], { env = {}, wrap = [], stdin }: StartOptions = {}) {
     return Bun.spawn([...wrap, ...command], {
       stdin: stdin === undefined ? 'ignore' : Buffer.from(stdin),

@@ -17,7 +17,7 @@ import { makeWay } from '../priority.ts'
 import { PROCESS_STATES } from '../process.ts'
 import { differenceOf, hashFile } from '../restore/compare.ts'
 import { type ContentEntry, Contents } from '../restore/contents.ts'
-import { RESTORE_PROGRAMS } from '../restore/stage.ts'
+import { RESTORE_CAPABILITIES, RESTORE_PROGRAMS } from '../restore/stage.ts'
 import { textOption } from './arguments.ts'
 import { type Located, locateOptions, locatePermissions, withBackups } from './locate.ts'
 import { openBackup, whichOptions } from './open.ts'
@@ -62,14 +62,7 @@ export const drill: Command<BackupConfig> = {
         write: [textOption(args, 'scratch') ?? []].flat(),
         run: RESTORE_PROGRAMS.map((program): [string, ...string[]] => [program, ANY_ARGUMENTS]),
         secrets: secretsOf(config, args),
-        capabilities: [
-          'CAP_CHOWN',
-          'CAP_DAC_OVERRIDE',
-          'CAP_DAC_READ_SEARCH',
-          'CAP_FOWNER',
-          'CAP_FSETID',
-          'CAP_MKNOD',
-        ],
+        capabilities: RESTORE_CAPABILITIES,
       },
     ]),
   run: (ctx) => withBackups(ctx, (located) => drillOne(ctx, located)),

@@ -15,7 +15,7 @@ import { PROCESS_STATES } from '../process.ts'
 import { readContents } from '../restore/contents.ts'
 import { compileSelection, refuseName } from '../restore/name.ts'
 import type { Restored } from '../restore/restore.ts'
-import { RESTORE_PROGRAMS } from '../restore/stage.ts'
+import { RESTORE_CAPABILITIES, RESTORE_PROGRAMS } from '../restore/stage.ts'
 import { textOption } from './arguments.ts'
 import { type Located, locateOptions, locatePermissions, withBackups } from './locate.ts'
 import { type OpenedBackup, openBackup, whichOptions } from './open.ts'
@@ -50,15 +50,7 @@ export const restore: Command<BackupConfig> = {
         write: [textOption(args, 'to') ?? []].flat(),
         run: RESTORE_PROGRAMS.map((program): [string, ...string[]] => [program, ANY_ARGUMENTS]),
         secrets: secretsOf(config, args),
-        // Files go back to their owners, and into directories of others.
-        capabilities: [
-          'CAP_CHOWN',
-          'CAP_DAC_OVERRIDE',
-          'CAP_DAC_READ_SEARCH',
-          'CAP_FOWNER',
-          'CAP_FSETID',
-          'CAP_MKNOD',
-        ],
+        capabilities: RESTORE_CAPABILITIES,
       },
     ]),
   run,

@@ -19,6 +19,16 @@ export const SYNC = '/usr/bin/sync'
 /** What a restore may run: the runtime can make neither pipes nor devices, and cannot sync a whole file system. */
 export const RESTORE_PROGRAMS = [MAKE_PIPE, MAKE_DEVICE, SYNC]
 
+/** Files go back to their owners, and into directories of others. */
+export const RESTORE_CAPABILITIES = [
+  'CAP_CHOWN',
+  'CAP_DAC_OVERRIDE',
+  'CAP_DAC_READ_SEARCH',
+  'CAP_FOWNER',
+  'CAP_FSETID',
+  'CAP_MKNOD',
+]
+
 /** The mode of a directory above the restored entries that is not in the backup itself. */
 const PARENT_MODE = 0o755
 

@@ -6,6 +6,16 @@ import { covers, type Prefix } from '../address.ts'
 /** Whether a condition holds for such a packet. */
 export type Truth = 'yes' | 'no' | 'maybe'
 
+/** Whether several conditions hold together. */
+export function all(truths: Truth[]): Truth {
+  if (truths.includes('no')) return 'no'
+  return truths.includes('maybe') ? 'maybe' : 'yes'
+}
+
+export function opposite(truth: Truth): Truth {
+  return truth === 'yes' ? 'no' : truth === 'no' ? 'yes' : 'maybe'
+}
+
 export interface Rule {
   /** Of all conditions but that on the source. */
   matches(packet: Packet): Truth

@@ -1,8 +1,10 @@
 import { type Prefix, parsePrefix } from '../address.ts'
 import {
+  all,
   type BaseChain,
   type Chain,
   comesInBy,
+  opposite,
   type PacketFilter,
   type Rule,
   type Truth,
@@ -19,6 +21,7 @@ export interface PublishedPort {
 }
 
 export interface IptablesRules {
+  family: 4 | 6
   filter: PacketFilter
   /** What is forwarded passes this chain first, where Docker is there. */
   forward: PacketFilter | undefined
@@ -73,6 +76,7 @@ export function parseIptables(text: string, family: 4 | 6, outside: string[]): I
   }
   const all = new Map<string, Chain>(chains)
   return {
+    family,
     filter: { input: base('INPUT'), chains: all },
     forward: chains.has('DOCKER-USER') ? { input: base('FORWARD'), chains: all } : undefined,
     published,
@@ -197,15 +201,6 @@ function inPorts(list: string, port: number): boolean {
     const [from = '', to = from] = part.split(':')
     return port >= Number(from || 0) && port <= Number(to || 65_535)
   })
-}
-
-function all(truths: Truth[]): Truth {
-  if (truths.includes('no')) return 'no'
-  return truths.includes('maybe') ? 'maybe' : 'yes'
-}
-
-function opposite(truth: Truth): Truth {
-  return truth === 'yes' ? 'no' : truth === 'no' ? 'yes' : 'maybe'
 }
 
 /** A rule of the table nat that brings a port of the host to a container. */

@@ -1,9 +1,11 @@
 import { z } from '../../../agent/contract/mod.ts'
 import { type Prefix, parsePrefix } from '../address.ts'
 import {
+  all,
   type BaseChain,
   type Chain,
   comesInBy,
+  opposite,
   type PacketFilter,
   type Rule,
   type Truth,
@@ -225,15 +227,6 @@ function inRange(element: unknown, port: number): boolean {
   if (typeof element === 'number') return element === port
   const range = isRecord(element) ? element.range : undefined
   return Array.isArray(range) && port >= Number(range[0]) && port <= Number(range[1])
-}
-
-function all(truths: Truth[]): Truth {
-  if (truths.includes('no')) return 'no'
-  return truths.includes('maybe') ? 'maybe' : 'yes'
-}
-
-function opposite(truth: Truth): Truth {
-  return truth === 'yes' ? 'no' : truth === 'no' ? 'yes' : 'maybe'
 }
 
 function isRecord(value: unknown): value is Record<string, unknown> {

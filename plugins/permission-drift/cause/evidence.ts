@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto'
 import { type EntryState, errnoOf, type HostReader } from '../../../agent/contract/mod.ts'
 
 /** What the sources of causes need of a run. */
@@ -67,4 +68,28 @@ export function isHarmless(after: EntryState): boolean {
 /** No program: a file that nobody executes and others cannot write, or a directory that others cannot. */
 export function isData({ type, mode }: Pick<EntryState, 'type' | 'mode'>): boolean {
   return (mode & 0o6022) === 0 && (type === 'directory' || (mode & 0o111) === 0)
+}
+
+const CHUNK_BYTES = 262_144
+
+/** Digest of a file's content, in hex; undefined when another file has taken its name. Throws when it cannot be read. */
+export function contentDigest(
+  host: HostReader,
+  algorithm: string,
+  { path, ino, dev }: { path: string; ino: number; dev: number },
+): string | undefined {
+  const source = host.open(path)
+  try {
+    if (source.stat.ino !== ino || source.stat.dev !== dev) return undefined
+    const hash = createHash(algorithm)
+    const buffer = Buffer.allocUnsafe(CHUNK_BYTES)
+    for (let position = 0; ; ) {
+      const count = source.read(buffer, position)
+      if (count === 0) return hash.digest('hex')
+      hash.update(buffer.subarray(0, count))
+      position += count
+    }
+  } finally {
+    source.close()
+  }
 }

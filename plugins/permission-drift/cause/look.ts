@@ -1,8 +1,6 @@
-import { createHash } from 'node:crypto'
 import { describeError, type EntryState } from '../../../agent/contract/mod.ts'
-import type { Evidence } from './evidence.ts'
+import { contentDigest, type Evidence } from './evidence.ts'
 
-const CHUNK_BYTES = 262_144
 const MAX_LINKS = 32
 
 /** Closer looks at entries of the host, each content read once in a run. */
@@ -20,20 +18,7 @@ export class Look {
 
   private readDigest({ path, ino, dev }: { path: string; ino: number; dev: number }): string | undefined {
     try {
-      const source = this.evidence.host.open(path)
-      try {
-        if (source.stat.ino !== ino || source.stat.dev !== dev) return undefined
-        const hash = createHash('md5')
-        const buffer = Buffer.allocUnsafe(CHUNK_BYTES)
-        for (let position = 0; ; ) {
-          const count = source.read(buffer, position)
-          if (count === 0) return hash.digest('hex')
-          hash.update(buffer.subarray(0, count))
-          position += count
-        }
-      } finally {
-        source.close()
-      }
+      return contentDigest(this.evidence.host, 'md5', { path, ino, dev })
     } catch (error) {
       const reason = `its content could not be compared with the package: ${describeError(error)}`
       this.evidence.onBlind(path, reason)

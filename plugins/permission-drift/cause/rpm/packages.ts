@@ -1,9 +1,8 @@
-import { createHash } from 'node:crypto'
 import { gunzipSync, gzipSync } from 'node:zlib'
 import { type EntryState, type FileType, type HostWriter, z } from '../../../../agent/contract/mod.ts'
 import type { Cause, Change } from '../../change.ts'
 import { generatorOf } from '../dpkg/generated.ts'
-import { type Evidence, isData, within } from '../evidence.ts'
+import { contentDigest, type Evidence, isData, within } from '../evidence.ts'
 import { GHOST, type RpmFile } from './query.ts'
 
 /** S_IFMT of the kernel's include/uapi/linux/stat.h. */
@@ -15,7 +14,6 @@ const TYPES = new Map<number, FileType>([
   [0o060000, 'block-device'],
   [0o020000, 'character-device'],
 ])
-const CHUNK_BYTES = 262_144
 /** Around the time at which rpm notes a package as installed, its scripts and triggers run. */
 const TRANSACTION_NS = 600_000_000_000n
 const MAX_BYTES = 512 * 1024 * 1024
@@ -83,7 +81,7 @@ export class RpmPackages {
     if (after.type !== 'file') return true
     // Of what is made at run time rpm has no digest, and says nothing of what is in it.
     if ((file.flags & GHOST) !== 0 || !file.algorithm) return this.isInTransaction(after.ctimeNs)
-    return this.digestOf(file.algorithm, after) === file.digest
+    return contentDigest(this.evidence.host, file.algorithm, after) === file.digest
   }
 
   private isInTransaction(timeNs: bigint): boolean {
@@ -120,23 +118,6 @@ export class RpmPackages {
       // Damaged: what is gone is then told.
     }
     return owners
-  }
-
-  private digestOf(algorithm: string, { path, ino, dev }: EntryState): string | undefined {
-    const source = this.evidence.host.open(path)
-    try {
-      if (source.stat.ino !== ino || source.stat.dev !== dev) return undefined
-      const hash = createHash(algorithm)
-      const buffer = Buffer.allocUnsafe(CHUNK_BYTES)
-      for (let position = 0; ; ) {
-        const count = source.read(buffer, position)
-        if (count === 0) return hash.digest('hex')
-        hash.update(buffer.subarray(0, count))
-        position += count
-      }
-    } finally {
-      source.close()
-    }
   }
 }
 
