@@ -24,6 +24,10 @@ const shortNames: Record<string, { plugin: string; verb?: string }> = {
 /** Checklists as data, by name: see profiles/. */
 const profiles: Record<string, () => Promise<string>> = {
   baseline: async () => (await import('../profiles/baseline.yaml', { with: { type: 'text' } })).default,
+  rostr: async () => (await import('../profiles/rostr.yaml', { with: { type: 'text' } })).default,
+  rstmdb: async () => (await import('../profiles/rstmdb.yaml', { with: { type: 'text' } })).default,
+  maestro: async () => (await import('../profiles/maestro.yaml', { with: { type: 'text' } })).default,
+  ofelia: async () => (await import('../profiles/ofelia.yaml', { with: { type: 'text' } })).default,
 }
 
 /** `reeve logrotate …`, or a link of that name to reeve. */

@@ -95,7 +95,10 @@ function likeDefault(given: Value | undefined, fallback: Value | undefined): Val
   if (typeof given !== 'string') return given
   if (typeof fallback === 'number' && /^\d+$/.test(given)) return Number(given)
   if (typeof fallback === 'boolean' && /^(true|false)$/.test(given)) return given === 'true'
-  return Array.isArray(fallback) ? given.split(',').filter((part) => part !== '') : given
+  if (!Array.isArray(fallback)) return given
+  const parts = given.split(',').filter((part) => part !== '')
+  const isNumeric = fallback.length > 0 && fallback.every((value) => typeof value === 'number')
+  return parts.map((part) => (isNumeric && /^\d+$/.test(part) ? Number(part) : part))
 }
 
 function unknown(what: string, name: string, known: string[]): string {
@@ -106,14 +109,15 @@ const REFERENCE = /\$(\$\{|\{([A-Za-z0-9]*)\})/g
 
 /**
  * The value with every `${name}` replaced. A text that is nothing but one reference becomes the very value; a
- * list in a list is joined into it.
+ * list in a list is joined into it, and a text in a list with the name of a list in it becomes one for each.
  */
 function substitute(part: unknown, values: Map<string, Value>, problems: ExpansionProblem[]): unknown {
   if (Array.isArray(part)) {
-    return part.flatMap((element) => {
-      const value = substitute(element, values, problems)
-      return Array.isArray(value) && typeof element === 'string' ? value : [value]
-    })
+    return part.flatMap((element) =>
+      typeof element === 'string'
+        ? spread(element, values, problems)
+        : [substitute(element, values, problems)],
+    )
   }
   if (part !== null && typeof part === 'object') {
     return Object.fromEntries(
@@ -134,6 +138,23 @@ function substitute(part: unknown, values: Map<string, Value>, problems: Expansi
     if (!problems.some((problem) => problem.message === message)) problems.push({ keys: [], message })
     return text
   })
+}
+
+/** An element of a list: `${dirs}/*.log` is one text for each of `dirs`. */
+function spread(text: string, values: Map<string, Value>, problems: ExpansionProblem[]): unknown[] {
+  for (const { 0: reference, 2: name = '', index } of text.matchAll(REFERENCE)) {
+    const list = values.get(name)
+    if (!Array.isArray(list)) continue
+    if (text === reference) return list
+    const [before, after] = [text.slice(0, index), text.slice(index + reference.length)]
+    return list.flatMap((value) => spread(before + escaped(String(value)) + after, values, problems))
+  }
+  return [substitute(text, values, problems)]
+}
+
+/** A value that has been put in is not looked through again. */
+function escaped(value: string): string {
+  return value.replaceAll('${', () => '$${')
 }
 
 /** Settings of the configuration win over those of the profile; `config` is joined key by key. */

@@ -8,6 +8,9 @@ import { profileSchema, profileUseSchema } from '../../../agent/config/profile-s
 const profile = profileSchema.parse(
   parse(readFileSync(join(import.meta.dir, 'service.profile.yaml'), 'utf8')),
 )
+// Written so that nobody takes them for parts of a template.
+const DIRS = '$'.concat('{dirs}')
+const ENDS = '$'.concat('{ends}')
 const use = (more: object) => profileUseSchema.parse({ use: 'service', user: 'deploy', ...more })
 
 test('expandProfile() puts values into jobs and items, and the name of the checklist before the jobs', () => {
@@ -39,8 +42,26 @@ test('expandProfile() keeps the type of a value, and joins a list into the list 
     config: { ports: [80, 443, 22], days: 7 },
   })
   expect(expandProfile(profile, use({ ports: '8080,8443', days: '30' })).jobs['service-net']).toMatchObject({
-    config: { ports: ['8080', '8443', 22], days: 30 },
+    config: { ports: [8080, 8443, 22], days: 30 },
   })
+})
+
+test('expandProfile() makes a text in a list with the name of a list in it one for each of its values', () => {
+  const spread = profileSchema.parse({
+    name: 'spread',
+    title: 'Spread',
+    parameters: { dirs: { means: 'Directories' }, ends: { means: 'Ends', default: ['a', 'b'] } },
+    jobs: {
+      files: { plugin: 'x', config: { paths: ['/etc/x', DIRS.concat('/*.', ENDS), '$'.concat(ENDS)] } },
+    },
+    items: [{ id: 'files', title: 'Files', checks: [{ job: 'files', subjects: [DIRS.concat('/**')] }] }],
+  })
+  const expanded = (dirs: string[]) => expandProfile(spread, profileUseSchema.parse({ use: 'spread', dirs }))
+  const { jobs, checklist } = expanded(['/srv', ENDS])
+  const paths = ['/etc/x', '/srv/*.a', '/srv/*.b', `${ENDS}/*.a`, `${ENDS}/*.b`, ENDS]
+  expect(jobs['spread-files']).toMatchObject({ config: { paths } })
+  expect(checklist.items[0]?.checks[0]?.subjects).toEqual(['/srv/**', `${ENDS}/**`])
+  expect(expanded([]).jobs['spread-files']).toMatchObject({ config: { paths: ['/etc/x', ENDS] } })
 })
 
 test('expandProfile() lets the configuration change a job, its config key by key', () => {
