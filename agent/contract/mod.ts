@@ -3,10 +3,24 @@ export { z } from 'zod'
 export { type AclNames, formatAcl, parseAcl } from '../lib/access-control-list.ts'
 export { formatBytes } from '../lib/bytes.ts'
 export { formatDuration } from '../lib/duration.ts'
+export { type Assignment, parseAssignments } from '../lib/environment-file.ts'
 export { describeError, errnoOf, NotPermittedError, UserError } from '../lib/errors.ts'
 export { formatCapabilities, parseCapabilities } from '../lib/file-capabilities.ts'
 export { expandBraces, globMatcher } from '../lib/glob.ts'
+export {
+  type Address,
+  covers,
+  formatAddress,
+  formatPrefix,
+  hostPrefix,
+  isLoopback,
+  isPrivate,
+  type Prefix,
+  parseAddress,
+  parsePrefix,
+} from '../lib/ip-address.ts'
 export { decodeName, encodeName } from '../lib/names.ts'
+export { nearest } from '../lib/nearest.ts'
 export {
   compareTreeOrder,
   globBase,

@@ -1,5 +1,13 @@
-import type { CheckContext, Fact, Finding, HostReader, Report } from '../../agent/contract/mod.ts'
-import { formatAddress, hostPrefix, parseAddress } from './address.ts'
+import {
+  type CheckContext,
+  type Fact,
+  type Finding,
+  formatAddress,
+  type HostReader,
+  hostPrefix,
+  parseAddress,
+  type Report,
+} from '../../agent/contract/mod.ts'
 import type { Config } from './config.ts'
 import { type Admission, ANYONE, admit, both } from './firewall/filter.ts'
 import { judgePort, type OpenPort } from './judge.ts'

@@ -1,5 +1,4 @@
-import { z } from '../../agent/contract/mod.ts'
-import { parsePrefix } from './address.ts'
+import { parsePrefix, z } from '../../agent/contract/mod.ts'
 import { REACHES } from './reach.ts'
 
 const port = z.union([

@@ -1,5 +1,4 @@
-import type { Finding } from '../../agent/contract/mod.ts'
-import { covers, formatPrefix, parsePrefix } from './address.ts'
+import { covers, type Finding, formatPrefix, parsePrefix } from '../../agent/contract/mod.ts'
 import type { Allowance, Config } from './config.ts'
 import { describeReach, REACHES, type Reached } from './reach.ts'
 

@@ -1,4 +1,4 @@
-import { formatPrefix, isPrivate, type Prefix } from './address.ts'
+import { formatPrefix, isPrivate, type Prefix } from '../../agent/contract/mod.ts'
 import { type Admission, ANYONE } from './firewall/filter.ts'
 
 /** How far away somebody may be who can reach a port, nearest first. */

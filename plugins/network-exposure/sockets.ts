@@ -1,4 +1,4 @@
-import { type Address, hostPrefix, isLoopback } from './address.ts'
+import { type Address, hostPrefix, isLoopback } from '../../agent/contract/mod.ts'
 
 export interface Listener {
   protocol: 'tcp' | 'udp'

@@ -1,4 +1,4 @@
-import { covers, type Prefix } from '../address.ts'
+import { covers, type Prefix } from '../../../agent/contract/mod.ts'
 
 // What a packet filter does with the first packet of a connection from somewhere outside, of which nothing is known
 // but its protocol, family and port. What cannot be told is read as "it may pass": a mistake may only show too much.

@@ -1,4 +1,4 @@
-import { type Prefix, parsePrefix } from '../address.ts'
+import { type Prefix, parsePrefix } from '../../../agent/contract/mod.ts'
 import {
   all,
   type BaseChain,

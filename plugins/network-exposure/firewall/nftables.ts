@@ -1,5 +1,4 @@
-import { z } from '../../../agent/contract/mod.ts'
-import { type Prefix, parsePrefix } from '../address.ts'
+import { type Prefix, parsePrefix, z } from '../../../agent/contract/mod.ts'
 import {
   all,
   type BaseChain,

@@ -1,5 +1,5 @@
 import { expect, test } from 'bun:test'
-import { formatPrefix } from '../../../plugins/network-exposure/address.ts'
+import { formatPrefix } from '../../../agent/lib/ip-address.ts'
 import { type Admission, admit, type Packet } from '../../../plugins/network-exposure/firewall/filter.ts'
 import { parseIptables } from '../../../plugins/network-exposure/firewall/iptables.ts'
 import { parseNftables } from '../../../plugins/network-exposure/firewall/nftables.ts'

@@ -1,5 +1,5 @@
 import { expect, test } from 'bun:test'
-import { parsePrefix } from '../../../plugins/network-exposure/address.ts'
+import { parsePrefix } from '../../../agent/lib/ip-address.ts'
 import { configSchema } from '../../../plugins/network-exposure/config.ts'
 import { judgePort, type OpenPort } from '../../../plugins/network-exposure/judge.ts'
 import type { Reach } from '../../../plugins/network-exposure/reach.ts'

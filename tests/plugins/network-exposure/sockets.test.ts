@@ -1,5 +1,5 @@
 import { expect, test } from 'bun:test'
-import { formatAddress } from '../../../plugins/network-exposure/address.ts'
+import { formatAddress } from '../../../agent/lib/ip-address.ts'
 import {
   isLocal,
   isWildcard,

@@ -8,7 +8,7 @@ import {
   isPrivate,
   parseAddress,
   parsePrefix,
-} from '../../../plugins/network-exposure/address.ts'
+} from '../../../agent/lib/ip-address.ts'
 
 test.each([
   ['10.0.0.1', '10.0.0.1'],
