@@ -140,6 +140,39 @@ export interface TlsHandshake {
   protocol: string
 }
 
+/** One HTTP/1.1 request, to one address. Redirects are not followed. */
+export interface HttpRequest {
+  /** http or https. Its host is also the name that a certificate has to be for. */
+  url: string
+  /** Address to connect to instead of the URL's host. */
+  connectTo?: string | undefined
+  /** Unix socket to connect to instead. */
+  socketPath?: string | undefined
+  /** Default GET. */
+  method?: string | undefined
+  headers?: Record<string, string> | undefined
+  body?: string | undefined
+  /** For everything, from connecting to the last byte. Default 5000. */
+  timeoutMs?: number | undefined
+  /** Of the body; what is longer is cut. Default 64 KiB. */
+  maxBodyBytes?: number | undefined
+  /** PEM of whom to trust instead of the usual authorities. */
+  authorities?: string | undefined
+  signal?: AbortSignal | undefined
+}
+
+export interface HttpAnswer {
+  status: number
+  /** In their order; names in lower case. */
+  headers: [name: string, value: string][]
+  body: Uint8Array
+  /** The body was longer than maxBodyBytes. */
+  truncated: boolean
+  /** Over https. */
+  tls?: TlsHandshake | undefined
+  durationMs: number
+}
+
 /** An open regular file for streaming. `stat` is of the open file, so it cannot be swapped in between. */
 export interface FileSource {
   readonly stat: ExactStat
@@ -233,6 +266,13 @@ export interface HostReader {
   start(argv: [string, ...string[]], options?: StartOptions): RunningProgram
   /** Shakes hands with a server that `permissions.net` names. Throws when it shows no certificate in time. */
   handshake(target: TlsTarget): Promise<TlsHandshake>
+  /**
+   * Asks a server that `permissions.net` names. Throws when there is no whole answer in time; `code` of the error is
+   * "ECONNREFUSED" where nothing listens, "EUNTRUSTED" where the certificate is not to be trusted.
+   */
+  request(request: HttpRequest): Promise<HttpAnswer>
+  /** Addresses of this host's interfaces, without link-local ones. Needs any `permissions.net`. */
+  addresses(): string[]
   /** Bytes that this process may still write on the file system of `path`. */
   freeBytes(path: string): number
   /** Size of the file system of `path`. */

@@ -57,6 +57,8 @@ export type {
   HostDirectory,
   HostReader,
   HostWriter,
+  HttpAnswer,
+  HttpRequest,
   RunningProgram,
   RunOptions,
   RunResult,

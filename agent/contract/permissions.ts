@@ -12,8 +12,10 @@ export interface Permissions {
   write?: string[] | undefined
   /** Change mode, owner and attributes of what is at or below these paths, not contents or names. No patterns. */
   attributes?: string[] | undefined
-  /** "host:port" (TCP; the kernel enforces the port, the host layer the name) "unix:/path", or "netlink": asking the kernel
-   * about its network. */
+  /**
+   * "host:port" (TCP; the kernel enforces the port, the host layer the name; "this-host:port" is any address of this
+   * host), "unix:/path", or "netlink": asking the kernel about its network.
+   */
   net?: string[] | undefined
   /** Programs with the arguments they may get: [program, ...args]; a last "…" allows any further arguments. */
   run?: [program: string, ...args: string[]][] | undefined

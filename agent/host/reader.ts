@@ -19,6 +19,8 @@ import type {
   GlobMatch,
   GlobOptions,
   HostReader,
+  HttpAnswer,
+  HttpRequest,
   RunningProgram,
   RunOptions,
   RunResult,
@@ -31,6 +33,7 @@ import type { ScanBatch, ScanOptions } from '../contract/scan.ts'
 import { expandBraces } from '../lib/glob.ts'
 import { directoryName, globBase, isGlob } from '../lib/path.ts'
 import { Accounts } from './accounts.ts'
+import { ownAddresses } from './connection.ts'
 import { contentRanges } from './content-ranges.ts'
 import type { DetailReader } from './details.ts'
 import { toExactStat } from './exact-stat.ts'
@@ -274,6 +277,14 @@ export class LocalHostReader implements HostReader {
 
   async handshake(target: TlsTarget): Promise<TlsHandshake> {
     return (await import('./tls.ts')).shakeHands(this.grants, target)
+  }
+
+  async request(request: HttpRequest): Promise<HttpAnswer> {
+    return (await import('./http.ts')).requestHttp(this.grants, request)
+  }
+
+  addresses(): string[] {
+    return ownAddresses()
   }
 
   freeBytes(path: string): number {
