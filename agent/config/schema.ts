@@ -30,7 +30,9 @@ export const grantSchema = z
     attributes: permissionList
       .optional()
       .describe('Files and directories whose mode and owner may be changed'),
-    net: permissionList.optional().describe('"host:port", "this-host:port" (any address of this host) or "unix:/path"'),
+    net: permissionList
+      .optional()
+      .describe('"host:port", "this-host:port" (any address of this host) or "unix:/path"'),
     run: z
       .array(z.array(z.string()).min(1))
       .optional()
