@@ -288,6 +288,7 @@ export class Service {
       startedAt: this.parts.startedAt,
       hostname: hostname(),
       now: () => Date.now(),
+      sleep: (delayMs) => Bun.sleep(delayMs),
       log: asLog(this.log),
     }
   }

@@ -6,12 +6,14 @@ import { TrieRouter } from 'hono/router/trie-router'
 import { secureHeaders } from 'hono/secure-headers'
 import { describeError } from '../lib/errors.ts'
 import { clientKey, isAllowedHost } from './address.ts'
-import { Authenticator } from './auth.ts'
+import { Authenticator, holdBackGuess } from './auth.ts'
+import { isAllowedClient } from './clients.ts'
 import type { ApiContext, ApiDeps, ApiEnv, Transport } from './deps.ts'
 import { MAX_BODY_BYTES, SlidingWindow } from './limit.ts'
 import { mountPage } from './page/routes.ts'
 import { ProblemError } from './problem.ts'
 import { routes } from './routes.ts'
+import { leaveTrail } from './trail.ts'
 
 const REQUESTS_PER_MINUTE = 100
 
@@ -20,14 +22,18 @@ export function createApp(deps: ApiDeps, transport: Transport): Hono<ApiEnv> {
   // The default router compiles all routes at the first request, which the daemon's start would wait for.
   const app = new Hono<ApiEnv>({ router: new TrieRouter() })
   const authenticator = new Authenticator(deps, transport)
-  app.onError((error, c) => toProblem(error, c, deps).toResponse())
+  app.onError(async (error, c) => {
+    const problem = toProblem(error, c, deps)
+    await holdBackGuess(problem, deps)
+    return problem.toResponse()
+  })
   app.notFound(() => new ProblemError('not-found', 'There is nothing here; see /openapi.json.').toResponse())
 
   app.use(headers(deps.config().tls !== undefined), noStore)
   app.use(methodNotAllowed({ app, onMethodNotAllowed: (_c, allowed) => notAllowed(allowed) }))
   if (transport === 'tcp') {
     app.use(hostGuard(deps))
-    app.use(requestLimit(deps))
+    app.use(requestLimit(deps), clientGuard(deps))
   }
   app.use(bodyLimit({ maxSize: MAX_BODY_BYTES, onError: tooLarge }))
 
@@ -54,6 +60,17 @@ function headers(tls: boolean) {
 async function noStore(c: ApiContext, next: () => Promise<void>) {
   await next()
   if (!c.res.headers.has('Cache-Control')) c.res.headers.set('Cache-Control', 'no-store')
+}
+
+function clientGuard(deps: ApiDeps) {
+  return async (c: ApiContext, next: () => Promise<void>) => {
+    if (await isAllowedClient(c.env.remote, deps.config().clients)) return next()
+    leaveTrail(deps, c, { actor: 'anonymous', action: 'connect', object: c.req.path, result: 'denied' })
+    throw new ProblemError(
+      'unknown-client',
+      'The API does not answer to this address; add its network to `api.clients` in the configuration.',
+    )
+  }
 }
 
 function hostGuard(deps: ApiDeps) {

@@ -11,6 +11,7 @@ import { leaveTrail } from './trail.ts'
 export type Access = 'open' | 'local' | Scope
 
 const FAILURES_PER_MINUTE = 5
+const GUESS_DELAY_MS = 100
 const LONGEST_AUTHORIZATION = 512
 /** A request with one of these came through a proxy: its client may be anywhere. */
 const FORWARDING_HEADERS = ['forwarded', 'x-forwarded-for', 'x-real-ip', 'via']
@@ -91,6 +92,7 @@ export class Authenticator {
       throw unauthenticated(
         'The token is unknown, expired or revoked.',
         'Bearer realm="reeve", error="invalid_token"',
+        true,
       )
     }
     try {
@@ -125,15 +127,20 @@ export class Authenticator {
   }
 }
 
+/** Who guesses tokens waits for each answer. */
+export async function holdBackGuess({ extras }: ProblemError, deps: ApiDeps): Promise<void> {
+  if (extras.isGuess) await deps.sleep(GUESS_DELAY_MS)
+}
+
 export function hasScope(caller: Caller, needed: Scope): boolean {
   return SCOPES.indexOf(caller.scope) >= SCOPES.indexOf(needed)
 }
 
-function unauthenticated(detail: string, challenge: string): ProblemError {
+function unauthenticated(detail: string, challenge: string, isGuess = false): ProblemError {
   return new ProblemError(
     'unauthenticated',
     `${detail} Make one on the host with: reeve token new NAME --scope read`,
-    { headers: { 'WWW-Authenticate': challenge } },
+    { headers: { 'WWW-Authenticate': challenge }, isGuess },
   )
 }
 

@@ -45,6 +45,8 @@ export interface ApiDeps {
   hostname: string
   /** UTC milliseconds. */
   now(): number
+  /** Waits so many milliseconds. */
+  sleep(delayMs: number): Promise<void>
   log: Log
 }
 

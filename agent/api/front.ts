@@ -1,5 +1,6 @@
 import type { Config } from '../config/schema.ts'
 import { isAllowedHost } from './address.ts'
+import { isAllowedClient } from './clients.ts'
 import type { ApiDeps, RequestInfo } from './deps.ts'
 
 /** What a listener serves. */
@@ -20,9 +21,11 @@ export function createFront(deps: FrontDeps, load: () => Promise<App>): App {
   let app: Promise<App> | undefined
   return {
     async fetch(request, info) {
-      const good = isAllowedHost(request.headers.get('host') ?? undefined, deps.config())
-        ? goodAnswer(request, deps)
-        : undefined
+      const api = deps.config()
+      const isWelcome =
+        isAllowedHost(request.headers.get('host') ?? undefined, api) &&
+        (api.clients.length === 0 || (await isAllowedClient(info.remote, api.clients)))
+      const good = isWelcome ? goodAnswer(request, deps) : undefined
       if (good) return good
       app ??= load()
       return (await app).fetch(request, info)

@@ -60,6 +60,11 @@ async function listenTcp({ api, app, hasToken }: TcpOptions): Promise<Listener> 
   const tls = api.tls && {
     cert: readTlsFile(api.tls.certificate, false),
     key: readTlsFile(api.tls.key, true),
+    ...(api.tls.clientAuthority && {
+      ca: readTlsFile(api.tls.clientAuthority, false),
+      requestCert: true,
+      rejectUnauthorized: true,
+    }),
   }
   try {
     const server = Bun.serve({

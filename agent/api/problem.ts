@@ -2,6 +2,7 @@ const PROBLEMS = {
   'invalid-parameter': [400, 'Invalid parameter'],
   unauthenticated: [401, 'Not authenticated'],
   forbidden: [403, 'Not allowed'],
+  'unknown-client': [403, 'Unknown client'],
   'cross-site': [403, 'Request from another site'],
   'not-found': [404, 'Not found'],
   'method-not-allowed': [405, 'Method not allowed'],
@@ -23,6 +24,8 @@ interface ProblemExtras {
   headers?: Record<string, string>
   /** Further members of the document. */
   members?: Record<string, unknown>
+  /** Somebody presented a wrong token: the answer is delayed. */
+  isGuess?: boolean
 }
 
 /** Ends a request with an error document (RFC 9457). `detail` is for the reader of the answer: no secrets. */

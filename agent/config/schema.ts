@@ -1,3 +1,4 @@
+import { isIP } from 'node:net'
 import { z } from 'zod'
 import { absolutePath, duration, secretReference } from '../contract/fields.ts'
 import { SEVERITIES } from '../contract/report.ts'
@@ -13,6 +14,10 @@ export type SandboxMode = (typeof SANDBOX_MODES)[number]
 const hostPort = z
   .string()
   .refine(isHostPort, { message: 'wanted ADDRESS:PORT, such as 127.0.0.1:7338 or [::1]:7338' })
+
+const network = z
+  .string()
+  .refine(isNetwork, { message: 'wanted an address or a network, such as 192.0.2.7 or 10.0.0.0/8' })
 
 const timezone = z.string().refine(isTimezone, { message: 'wanted a time zone such as Europe/Vienna or UTC' })
 
@@ -126,10 +131,22 @@ export const configSchema = z.strictObject({
         .array(z.string())
         .default([])
         .describe('Further host names under which the API may be asked (a guard against DNS rebinding)'),
+      clients: z
+        .array(network)
+        .default([])
+        .describe(
+          'Networks and addresses whose clients may ask, such as 10.0.0.0/8; others are refused whatever they ' +
+            'present. This machine always may. Default: all',
+        ),
       tls: z
         .strictObject({
           certificate: absolutePath.describe('PEM file with the certificate and its chain'),
           key: absolutePath.describe('PEM file with the private key, mode 0600'),
+          clientAuthority: absolutePath
+            .optional()
+            .describe(
+              'PEM file with the authorities whose certificates clients have to show (mutual TLS), beside their token',
+            ),
         })
         .optional()
         .describe('Serve https'),
@@ -179,6 +196,13 @@ export type Config = z.output<typeof configSchema>
 export type JobConfig = z.output<typeof jobSchema>
 export type ChannelConfig = z.output<typeof channelSchema>
 export type WaiverConfig = z.output<typeof waiverSchema>
+
+function isNetwork(text: string): boolean {
+  const [address = '', bits, rest] = text.split('/')
+  const family = isIP(address)
+  if (family === 0 || rest !== undefined) return false
+  return bits === undefined || (/^\d{1,3}$/.test(bits) && Number(bits) <= (family === 4 ? 32 : 128))
+}
 
 function isTimezone(name: string): boolean {
   try {

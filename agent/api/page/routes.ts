@@ -1,7 +1,7 @@
 import type { Hono } from 'hono'
 import { deleteCookie, getCookie, setCookie } from 'hono/cookie'
 import { csrf } from 'hono/csrf'
-import type { Authenticator } from '../auth.ts'
+import { type Authenticator, holdBackGuess } from '../auth.ts'
 import type { ApiContext, ApiDeps, ApiEnv, Caller } from '../deps.ts'
 import { startRun } from '../jobs.ts'
 import { ProblemError } from '../problem.ts'
@@ -54,8 +54,9 @@ export function mountPage(app: Hono<ApiEnv>, deps: ApiDeps, authenticator: Authe
     try {
       await work()
     } catch (error) {
-      if (error instanceof ProblemError) return show(c, error)
-      throw error
+      if (!(error instanceof ProblemError)) throw error
+      await holdBackGuess(error, deps)
+      return show(c, error)
     }
     return c.redirect('/', 303)
   }

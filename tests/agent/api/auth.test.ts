@@ -119,6 +119,18 @@ test('the sixth wrong token of a minute is not listened to, nor is a good one fr
   expect(await ask(good, '192.0.2.1')).toEqual([200, null])
 })
 
+test('an answer to a wrong token is held back for 100 ms, in a header and in the form; no other is', async () => {
+  using host = testHost()
+  const app = host.app()
+  await app.fetch('/v1/jobs')
+  await app.fetch('/v1/jobs', { token: host.token('read') })
+  expect(host.delays).toEqual([])
+  await app.fetch('/v1/jobs', { token: 'wrong' })
+  const form = { 'Content-Type': 'application/x-www-form-urlencoded', Origin: 'http://127.0.0.1:7338' }
+  await app.fetch('/sign-in', { method: 'POST', headers: form, body: 'token=wrong' })
+  expect(host.delays).toEqual([100, 100])
+})
+
 test('requests without any token are not counted as wrong ones', async () => {
   using host = testHost()
   const app = host.app()

@@ -1,4 +1,5 @@
 import { expect, test } from 'bun:test'
+import { listAudit } from '../../../agent/store/audit.ts'
 import { bodyOf, type TestHost, testHost } from './host.ts'
 
 const SECURITY_HEADERS = {
@@ -43,6 +44,31 @@ test('a host name of the configuration is allowed as soon as it is there', async
   expect(await ask()).toBe(421)
   host.api.hosts.push('status.example.org')
   expect(await ask()).toBe(200)
+})
+
+test('only clients of the networks in `api.clients` are answered, whatever they present', async () => {
+  using host = testHost({ api: { clients: ['192.0.2.0/24', '2001:db8:1::/48', '198.51.100.7'] } })
+  const app = host.app()
+  const token = host.token('admin')
+  const status = async (remote: string) => (await app.fetch('/v1/jobs', { token, remote })).status
+  for (const near of [
+    '192.0.2.200',
+    '::ffff:192.0.2.9',
+    '2001:db8:1:2::3',
+    '198.51.100.7',
+    '127.0.0.1',
+    '::1',
+  ])
+    expect([near, await status(near)]).toEqual([near, 200])
+  for (const far of ['192.0.3.1', '::ffff:192.0.3.1', '2001:db8:2::1', '198.51.100.8'])
+    await expectProblem(await app.fetch('/v1/jobs', { token, remote: far }), 403, 'unknown-client')
+  expect(listAudit(host.store, 9)).toMatchObject(
+    ['198.51.100.8', '2001:db8:2::1', '::ffff:192.0.3.1', '192.0.3.1'].map((remote) => ({
+      action: 'connect',
+      result: 'denied',
+      remote,
+    })),
+  )
 })
 
 test('the unix socket answers under any host name', async () => {

@@ -19,6 +19,8 @@ export interface TestHost extends Disposable {
   api: Config['api']
   /** What `runNow` was asked for. */
   asked: { job: string; actor: string }[]
+  /** Milliseconds that answers were held back. */
+  delays: number[]
   warnings: { message: string; fields: unknown }[]
   token(scope: Scope, name?: string): string
   /** An app as one listener has it. */
@@ -52,11 +54,13 @@ export function testHost(options: { filled?: boolean; api?: Partial<Config['api'
   const clock = { now: NOW }
   const asked: TestHost['asked'] = []
   const warnings: TestHost['warnings'] = []
+  const delays: number[] = []
   const api: Config['api'] = {
     listen: '127.0.0.1:7338',
     socket: false,
     socketGroup: 'reeve',
     hosts: [],
+    clients: [],
     ...options.api,
   }
   const jobs = options.filled ? fill(store) : []
@@ -76,6 +80,10 @@ export function testHost(options: { filled?: boolean; api?: Partial<Config['api'
     startedAt: NOW - 86_400_000,
     hostname: 'web-1.example.org',
     now: () => clock.now,
+    sleep: (delayMs) => {
+      delays.push(delayMs)
+      return Promise.resolve()
+    },
     log: {
       info: () => {},
       warn: (message, fields) => {
@@ -89,6 +97,7 @@ export function testHost(options: { filled?: boolean; api?: Partial<Config['api'
     clock,
     api,
     asked,
+    delays,
     warnings,
     token: (scope, name = `${scope}-token`) =>
       createToken(store, { name, scope, expiresAt: null }, clock.now).secret,

@@ -7,7 +7,11 @@ import { hasActiveToken } from '../../../agent/store/tokens.ts'
 import { temporaryDirectory } from '../../kit/plugin.ts'
 import { type TestHost, testHost } from './host.ts'
 
-function tcp(host: TestHost, address = '127.0.0.1:0', tls?: { certificate: string; key: string }) {
+function tcp(
+  host: TestHost,
+  address = '127.0.0.1:0',
+  tls?: { certificate: string; key: string; clientAuthority?: string },
+) {
   const app = createApp(host.deps, 'tcp')
   const hasToken = () => hasActiveToken(host.store, Date.now())
   return listen({ transport: 'tcp', api: { listen: address, tls }, app, hasToken })
@@ -78,6 +82,43 @@ test('listen() serves https, and only with a private key that nobody else can re
   await expect(tcp(host, '127.0.0.1:0', tls)).rejects.toThrow(`chmod 0600 ${tls.key}`)
   const missing = { ...tls, certificate: join(directory.path, 'missing.pem') }
   await expect(tcp(host, '127.0.0.1:0', missing)).rejects.toThrow('Cannot read')
+})
+
+test('listen() with an authority for clients lets in nobody without a certificate of it', async () => {
+  using host = testHost()
+  using directory = temporaryDirectory()
+  const server = makeCertificate(directory.path)
+  const client = { certificate: join(directory.path, 'client.pem'), key: join(directory.path, 'client.key') }
+  const request = [
+    'openssl',
+    'req',
+    '-x509',
+    '-newkey',
+    'ec',
+    '-pkeyopt',
+    'ec_paramgen_curve:P-256',
+    '-nodes',
+  ]
+  const made = Bun.spawnSync([
+    ...request,
+    '-keyout',
+    client.key,
+    '-out',
+    client.certificate,
+    '-subj',
+    '/CN=agent',
+  ])
+  expect(made.exitCode).toBe(0)
+  const ca = await Bun.file(server.certificate).text()
+  const pair = { cert: await Bun.file(client.certificate).text(), key: await Bun.file(client.key).text() }
+  const listener = await tcp(host, '127.0.0.1:0', { ...server, clientAuthority: client.certificate })
+  const url = `${listener.url.replace('127.0.0.1', 'localhost')}/healthz`
+  try {
+    await expect(fetch(url, { tls: { ca } })).rejects.toThrow()
+    expect((await fetch(url, { tls: { ca, ...pair } })).status).toBe(200)
+  } finally {
+    await listener.stop()
+  }
 })
 
 function makeCertificate(directory: string) {
