@@ -21,6 +21,7 @@ import { asLog, type LogFunction } from './log.ts'
 import { type OpenedSetup, openSetup } from './open-setup.ts'
 import { phaseExecutor, pluginDescriber } from './phases.ts'
 import type { StateDirectory } from './state-directory.ts'
+import { recordAudit } from './store/audit.ts'
 import { lastLooks } from './store/looks.ts'
 import { type Store, storeOf } from './store/open.ts'
 import { prune } from './store/prune.ts'
@@ -114,6 +115,7 @@ export class Service {
     this.timers.push(setInterval(() => this.settle(), SETTLE_MS))
     void this.watch()
     this.noteConfig(null)
+    this.noteLoad('start')
     this.noteWaivers()
     const { jobs, digest } = this.setup
     const [url = '', socket = ''] = this.parts.listeners.map((listener) => listener.url)
@@ -125,6 +127,11 @@ export class Service {
       jobs: jobs.length,
       config: digest.slice(0, 12),
     })
+    if (process.getuid?.() === 0) {
+      this.log('warn', 'runs as root', {
+        advice: 'the unit of install.sh runs it as the user reeve, with the capabilities that its jobs need',
+      })
+    }
     this.setup.keep(this.parts.state.path)
   }
 
@@ -170,6 +177,7 @@ export class Service {
       this.scheduler.reload(next.jobs)
       void this.watch()
       this.noteConfig(null)
+      this.noteLoad('reload')
       this.noteWaivers()
       next.keep(this.parts.state.path)
       this.isSettled = false
@@ -186,6 +194,24 @@ export class Service {
       return describeError(error)
     } finally {
       notifySystemd('READY=1')
+    }
+  }
+
+  /** Which configuration is in force since when: by its digest, in the audit log. */
+  private noteLoad(action: 'start' | 'reload'): void {
+    const { config, digest, jobs } = this.setup
+    try {
+      recordAudit(this.store, {
+        at: Date.now(),
+        actor: 'daemon',
+        remote: null,
+        action: `configuration.${action}`,
+        object: digest,
+        result: 'ok',
+        detail: { version, jobs: jobs.length, listen: config.api.listen },
+      })
+    } catch (error) {
+      this.log('warn', 'audit entry could not be stored', { reason: describeError(error) })
     }
   }
 

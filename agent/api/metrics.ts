@@ -1,3 +1,4 @@
+import { countDenied } from '../store/audit.ts'
 import { listMetrics, type StoredMetric } from '../store/read-inventory.ts'
 import { JOB_STATES } from '../store/status.ts'
 import type { ApiDeps } from './deps.ts'
@@ -47,6 +48,9 @@ function agentFamilies(deps: ApiDeps, jobs: DescribedJob[]): Family[] {
       'Start of the oldest last complete look of all jobs; missing when one never had any',
       seconds({}, status.goodSince),
     ),
+    gauge('reeve_denied_requests', 'Requests of the last 24 hours without the right to what they asked for', [
+      { value: countDenied(deps.store, deps.now() - 86_400_000) },
+    ]),
     gauge('reeve_outbox_messages', 'Alerts that did not reach anybody', [
       { labels: { state: 'pending' }, value: pending },
       { labels: { state: 'dead' }, value: dead },

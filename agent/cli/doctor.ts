@@ -1,5 +1,6 @@
 import { readFileSync, statSync } from 'node:fs'
 import { resolveSecret } from '../config/secrets.ts'
+import { Accounts } from '../host/accounts.ts'
 import { describeError } from '../lib/errors.ts'
 import { Redactor } from '../lib/redact.ts'
 import { CAPABILITIES, capabilitySet } from '../worker/capabilities.ts'
@@ -30,6 +31,7 @@ export const doctor: CliCommand = {
       },
       ...refusedJobs(host),
       jail(host),
+      ...account(),
       stateDirectory(host),
       database(host),
       ...secrets(host),
@@ -70,6 +72,29 @@ function jail({ jobs }: HostView): Examination {
     what: 'jail',
     verdict: limits.length > 0 ? 'warning' : 'ok',
     detail: [`Landlock ABI ${abi}`, ...limits].join('; '),
+  }
+}
+
+/** Nothing where no daemon runs under systemd: a command may well be run by root. */
+function account(): Examination[] {
+  const user = daemonUser()
+  if (user === undefined) return []
+  return [
+    {
+      what: 'account',
+      verdict: user === 'root' ? 'warning' : 'ok',
+      detail: `the daemon runs as ${user}${user === 'root' ? '; the unit of install.sh has User=reeve' : ''}`,
+    },
+  ]
+}
+
+function daemonUser(): string | undefined {
+  try {
+    const status = readFileSync(`/proc/${daemonPid()}/status`, 'utf8')
+    const uid = Number(/^Uid:\s+\d+\s+(\d+)/m.exec(status)?.[1])
+    return Number.isNaN(uid) ? undefined : new Accounts('').userName(uid)
+  } catch {
+    return undefined // no systemd here
   }
 }
 
@@ -172,14 +197,19 @@ async function daemonAndCapabilities(host: HostView): Promise<Examination[]> {
   ]
 }
 
+/** Throws where systemd does not run it. */
+function daemonPid(): string {
+  const pid = Bun.spawnSync(['systemctl', 'show', '--property=MainPID', '--value', 'reeve.service'])
+    .stdout.toString()
+    .trim()
+  if (!/^[1-9]\d*$/.test(pid)) throw new Error('systemd does not run it')
+  return pid
+}
+
 /** Permitted capabilities of the service, where systemd runs it. */
 function daemonCapabilities(): bigint | undefined {
   try {
-    const pid = Bun.spawnSync(['systemctl', 'show', '--property=MainPID', '--value', 'reeve.service'])
-      .stdout.toString()
-      .trim()
-    if (!/^[1-9]\d*$/.test(pid)) return undefined
-    const line = /^CapPrm:\s*([0-9a-f]+)$/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))
+    const line = /^CapPrm:\s*([0-9a-f]+)$/m.exec(readFileSync(`/proc/${daemonPid()}/status`, 'utf8'))
     return line ? BigInt(`0x${line[1]}`) : undefined
   } catch {
     return undefined // no systemd here

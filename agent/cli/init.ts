@@ -36,6 +36,28 @@ export const init: CliCommand = {
   },
 }
 
+/** What is put under version control beside the configuration is no secret, then. An existing file is left alone. */
+const IGNORED = ['environment', '.env', '*.env', '*.key', '*.pem', '*.passphrase', '*credentials*']
+
+function ignoreSecrets(directory: string, kind: Place['kind']): void {
+  if (!isInWorkTree(directory)) return
+  const lines = kind === 'trial' ? ['*'] : ['# reeve: what may hold a secret', ...IGNORED]
+  try {
+    writeFileSync(join(directory, '.gitignore'), `${lines.join('\n')}\n`, { mode: 0o644, flag: 'wx' })
+  } catch (error) {
+    if (errnoOf(error) !== 'EEXIST') throw error
+    print(
+      `${directory} is in a work tree of git; see to it that its .gitignore has: ${lines.filter((line) => !line.startsWith('#')).join(' ')}`,
+    )
+  }
+}
+
+function isInWorkTree(directory: string): boolean {
+  if (existsSync(join(directory, '.git'))) return true
+  const parent = dirname(directory)
+  return parent !== directory && isInWorkTree(parent)
+}
+
 function write(path: string, place: Place): void {
   try {
     writeFileSync(path, firstConfig(place), { mode: place.kind === 'host' ? 0o640 : 0o600, flag: 'wx' })
@@ -44,6 +66,7 @@ function write(path: string, place: Place): void {
       errnoOf(error) === 'EEXIST' ? 'there is one already; it stays as it is' : describeError(error)
     throw new UserError(`Cannot write the configuration "${path}": ${reason}`)
   }
+  ignoreSecrets(dirname(resolve(path)), place.kind)
 }
 
 /** Directories and the passphrase of a trial, all private. */

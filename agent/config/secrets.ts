@@ -14,7 +14,7 @@ export interface SecretOptions {
 }
 
 /**
- * The value behind a secret reference: `env:NAME`, `file:/path` (a regular file, 0600 or 0400, owned by the
+ * The value behind a secret reference: `env:NAME` (or the file that NAME_FILE names), `file:/path` (a regular file, 0600 or 0400, owned by the
  * service user or root; one trailing newline does not count) or `credential:NAME` (of systemd, from
  * $CREDENTIALS_DIRECTORY). Throws a UserError that says what to do and never the value.
  */
@@ -55,6 +55,9 @@ function readReference(
       if (!/^[A-Za-z_][A-Za-z0-9_]*$/.test(rest)) return refuse('that is no name of a variable')
       const value = Object.hasOwn(env, rest) ? env[rest] : undefined
       if (value !== undefined) return value
+      // The custom of container images: NAME_FILE names a file with the value.
+      const file = Object.hasOwn(env, `${rest}_FILE`) ? env[`${rest}_FILE`] : undefined
+      if (file) return readReference('file', file, env, options, refuse)
       return refuse('the variable is not set; set it in a file that the unit names as EnvironmentFile=')
     }
     case 'file': {

@@ -1,4 +1,4 @@
-import { desc } from 'drizzle-orm'
+import { and, count, desc, eq, gte } from 'drizzle-orm'
 import type { Scalar } from '../contract/report.ts'
 import type { Store } from './open.ts'
 import { audit } from './schema.ts'
@@ -25,6 +25,12 @@ export function recordAudit(store: Store, entry: AuditEntry): void {
     .insert(audit)
     .values({ ...entry, detail: entry.detail ?? {} })
     .run()
+}
+
+/** How many entries since then say that somebody had no right; UTC milliseconds. */
+export function countDenied(store: Store, since: number): number {
+  const denied = and(eq(audit.result, 'denied'), gte(audit.at, since))
+  return store.orm.select({ total: count() }).from(audit).where(denied).get()?.total ?? 0
 }
 
 /** The newest entries first. */

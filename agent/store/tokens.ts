@@ -9,7 +9,7 @@ import { type Scope, tokens } from './schema.ts'
 const TOKEN_PATTERN = /^reeve_[0-9a-f]{64}$/
 
 /** Names of actors in the audit log that are no token; a token must not pass for one of them. */
-const RESERVED_NAMES = ['socket', 'scheduler', 'anonymous']
+const RESERVED_NAMES = ['socket', 'scheduler', 'anonymous', 'daemon']
 const NAME_PATTERN = /^[a-z0-9][a-z0-9._-]{0,62}$/
 const LAST_USED_PRECISION_MS = 60_000
 

@@ -1,5 +1,6 @@
 import { expect, setDefaultTimeout, test } from 'bun:test'
 import { z } from 'zod'
+import { listAudit } from '../../agent/store/audit.ts'
 import { waitUntil } from '../kit/wait.ts'
 import { isAlive } from '../kit/workspace.ts'
 import { findings, finishedRun, PuppetHost, runNow, runs, startRun } from './puppet.ts'
@@ -227,6 +228,14 @@ test('a bad configuration on disk leaves the old one in force and is a finding, 
   host.jobs({ watch: {}, added: { schedule: '@daily' } })
   expect(await host.reeve(['reload'])).toMatchObject({ exitCode: 0, stdout: 'Reloaded: 2 jobs\n' })
   expect(await findings(daemon, '&state=open')).toEqual([])
+  // Which configuration was in force when: by its digest.
+  using store = host.store()
+  const loads = listAudit(store, 9).filter(({ action }) => action.startsWith('configuration.'))
+  expect(loads).toMatchObject([
+    { action: 'configuration.reload', actor: 'daemon', object: expect.stringMatching(/^[0-9a-f]{64}$/) },
+    { action: 'configuration.start', actor: 'daemon', detail: { listen: '127.0.0.1:0' } },
+  ])
+  expect(loads[0]?.object).not.toBe(loads[1]?.object)
   expect(await runNow(daemon, 'added')).toMatchObject({ outcome: 'clean' })
   expect(await daemon.ask('/v1/status', statusShape)).toMatchObject({ state: 'ok' })
 })

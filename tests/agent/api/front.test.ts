@@ -43,6 +43,18 @@ test.each(['/healthz', '/readyz', '/readyz?verbose'])(
   },
 )
 
+test('createFront() answers nobody outside of the networks that the API is for', async () => {
+  using host = testHost({ api: { clients: ['10.0.0.0/8'] } })
+  const front = createFront(host.deps, () => Promise.resolve(createApp(host.deps, 'tcp')))
+  const ask = async (remote: string) =>
+    (
+      await front.fetch(new Request('http://127.0.0.1:7338/healthz', { headers: { host: '127.0.0.1' } }), {
+        remote,
+      })
+    ).status
+  expect([await ask('10.1.2.3'), await ask('192.0.2.1'), await ask('127.0.0.1')]).toEqual([200, 403, 200])
+})
+
 test('createFront() leaves it to the app to say why the daemon is not ready', async () => {
   using host = testHost()
   host.deps.readiness = () => ({ ready: false, reasons: ['the database does not answer: disk I/O error'] })

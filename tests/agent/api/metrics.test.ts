@@ -47,6 +47,20 @@ test('renderExposition() writes a series once: the last value counts', () => {
   expect(renderExposition([{ name: 'x', help: '', samples }])).toEndWith('gauge\nx{a="1"} 2\n')
 })
 
+test('/metrics counts who was denied within a day', async () => {
+  using host = testHost()
+  const app = host.app()
+  const good = host.token('read')
+  const denied = async () =>
+    /^reeve_denied_requests (\d+)$/m.exec(await (await app.fetch('/metrics', { token: good })).text())?.[1]
+  expect(await denied()).toBe('0')
+  await app.fetch('/v1/jobs', { token: 'wrong', remote: '192.0.2.1' })
+  await app.fetch('/v1/reload', { method: 'POST', token: good })
+  expect(await denied()).toBe('2')
+  host.clock.now += 86_400_001
+  expect(await denied()).toBe('0')
+})
+
 test('/metrics tells the state of jobs, findings and alerts', async () => {
   using host = testHost({ filled: true })
   const lines = (await scrape(host)).split('\n')

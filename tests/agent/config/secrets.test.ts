@@ -49,6 +49,19 @@ test.each([
   expect(refusal(reference, env)).toContain(hint)
 })
 
+test('resolveSecret() reads the file that NAME_FILE names where NAME is not set', () => {
+  using directory = temporaryDirectory()
+  const path = join(directory.path, 'token')
+  writeFileSync(path, `${VALUE}\n`, { mode: 0o600 })
+  expect(resolve('env:TOKEN', { TOKEN_FILE: path }).value).toBe(VALUE)
+  expect(resolve('env:TOKEN', { TOKEN_FILE: path, TOKEN: 'another-long-value' }).value).toBe(
+    'another-long-value',
+  )
+  chmodSync(path, 0o644)
+  expect(refusal('env:TOKEN', { TOKEN_FILE: path })).toContain('chmod 0600')
+  expect(refusal('env:TOKEN', { TOKEN_FILE: 'token' })).toContain('absolute')
+})
+
 test.each([0o600, 0o400])('resolveSecret() reads a file with mode %o without its last newline', (mode) => {
   using directory = temporaryDirectory()
   const path = join(directory.path, 'secret')
