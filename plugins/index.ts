@@ -12,6 +12,7 @@ const plugins: Record<string, Load> = {
   attestation: () => import('./attestation/plugin.ts'),
   'network-exposure': () => import('./network-exposure/plugin.ts'),
   'ssh-settings': () => import('./ssh-settings/plugin.ts'),
+  'host-hardening': () => import('./host-hardening/plugin.ts'),
   command: () => import('./command/plugin.ts'),
 }
 

@@ -173,6 +173,16 @@ export interface HttpAnswer {
   durationMs: number
 }
 
+/** What the kernel knows of its clock, from whoever keeps it (adjtimex(2)). */
+export interface KernelClock {
+  /** A time service has told it, not long ago, that it agrees with a server. */
+  synchronised: boolean
+  /** What is still to be put right. */
+  offsetMs: number
+  estimatedErrorMs: number
+  maxErrorMs: number
+}
+
 /** An open regular file for streaming. `stat` is of the open file, so it cannot be swapped in between. */
 export interface FileSource {
   readonly stat: ExactStat
@@ -277,6 +287,8 @@ export interface HostReader {
   freeBytes(path: string): number
   /** Size of the file system of `path`. */
   fileSystemBytes(path: string): number
+  /** The clock of the running kernel; undefined where the root of this host is not that of the kernel. */
+  clock(): Promise<KernelClock | undefined>
 }
 
 /** What was read and what was written: bytes, and SHA-256 in hex. */

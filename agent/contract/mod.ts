@@ -59,6 +59,7 @@ export type {
   HostWriter,
   HttpAnswer,
   HttpRequest,
+  KernelClock,
   RunningProgram,
   RunOptions,
   RunResult,

@@ -18,6 +18,7 @@ const libc = dlopen(C_LIBRARY, {
 /** Calls by number for x86-64 and arm64; those from 424 on are the same everywhere. */
 export const NUMBERS = {
   x64: {
+    adjtimex: 159,
     capset: 126,
     flistxattr: 196,
     fgetxattr: 193,
@@ -45,6 +46,7 @@ export const NUMBERS = {
     inotify_rm_watch: 255,
   },
   arm64: {
+    adjtimex: 171,
     capset: 91,
     flistxattr: 13,
     fgetxattr: 10,

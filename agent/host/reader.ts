@@ -21,6 +21,7 @@ import type {
   HostReader,
   HttpAnswer,
   HttpRequest,
+  KernelClock,
   RunningProgram,
   RunOptions,
   RunResult,
@@ -299,5 +300,11 @@ export class LocalHostReader implements HostReader {
       const { blocks, bsize } = statfsSync(this.real(path) as string)
       return blocks * bsize
     })
+  }
+
+  async clock(): Promise<KernelClock | undefined> {
+    if (this.root !== '/') return undefined
+    const { kernelClock } = await import('./clock.ts')
+    return kernelClock()
   }
 }

@@ -1,0 +1,134 @@
+import { type Finding, formatDuration, type HostReader, type KernelClock } from '../../agent/contract/mod.ts'
+import { type Area, notHere } from './area.ts'
+import { linesOf, textOf } from './host-files.ts'
+
+const RULES = ['clock-not-synchronised', 'no-time-service', 'clock-off']
+const SERVICES =
+  'chrony chronyd ntp ntpd ntpsec openntpd systemd-timesyncd ptp4l phc2sys open-vm-tools vmtoolsd'.split(' ')
+/** Where systemd keeps the processes of a service that runs. */
+const CONTROL_GROUPS = ['', '/systemd', '/unified'].map((name) => `/sys/fs/cgroup${name}/system.slice`)
+/** Without systemd: a file that is there while it runs. */
+const PID_FILES: [service: string, path: string][] = [
+  ['chronyd', '/run/chrony/chronyd.pid'],
+  ['chronyd', '/run/chronyd.pid'],
+  ['ntpd', '/run/ntpd.pid'],
+  ['openntpd', '/run/openntpd.pid'],
+]
+/** There while systemd-timesyncd runs and has been in agreement with a server. */
+const TIMESYNC_MARK = '/run/systemd/timesync/synchronized'
+const CHRONY_FILES = ['/etc/chrony/chrony.conf', '/etc/chrony.conf']
+
+export interface ClockState {
+  /** Services that run. */
+  active: string[]
+  /** Undefined: the kernel cannot be asked. */
+  kernel: KernelClock | undefined
+  /** systemd-timesyncd says that it agrees with its server. */
+  isMarked: boolean
+  /** chrony runs and was not told to tell the kernel. */
+  isSilent: boolean
+}
+
+export const clock: Area = {
+  subject: 'clock',
+  rules: RULES,
+  async check({ host, config, container }) {
+    if (config.time === 'optional') return notHere(RULES, 'the clock need not be kept')
+    if (container) return notHere(RULES, `${container}: its host keeps the clock`)
+    const active = activeServices(host)
+    const state: ClockState = {
+      active,
+      kernel: await host.clock(),
+      isMarked: host.stat(TIMESYNC_MARK) !== undefined,
+      isSilent: active.some((name) => name.startsWith('chrony')) && !tellsKernel(host),
+    }
+    const { findings, dark } = judgeClock(state, config.maxClockError)
+    const { kernel } = state
+    return {
+      findings,
+      blind:
+        dark === undefined
+          ? []
+          : [{ subject: 'clock', reason: dark, rules: ['clock-not-synchronised', 'clock-off'] }],
+      metrics: kernel
+        ? [
+            {
+              name: 'clock_error_seconds',
+              value: kernel.maxErrorMs / 1000,
+              help: 'How far the clock may be off at most, as the kernel knows',
+            },
+          ]
+        : [],
+      examined: 1,
+    }
+  },
+}
+
+function activeServices(host: HostReader): string[] {
+  const running = SERVICES.filter((name) =>
+    CONTROL_GROUPS.some((group) => host.stat(`${group}/${name}.service`)),
+  )
+  const others = PID_FILES.filter(([, path]) => host.stat(path)).map(([name]) => name)
+  return [...new Set([...running, ...others])]
+}
+
+/** Without `rtcsync` chrony leaves the kernel in the belief that nobody keeps its clock (chrony.conf(5)). */
+function tellsKernel(host: HostReader): boolean {
+  const lines = CHRONY_FILES.flatMap((path) => linesOf(path, textOf(host, path) ?? ''))
+  return lines.some(({ text }) => /^rtcsync\b/i.test(text))
+}
+
+/** Pure: what is wrong with the clock, or why that cannot be told. */
+export function judgeClock(state: ClockState, maxErrorMs: number): { findings: Finding[]; dark?: string } {
+  const { active, kernel, isMarked, isSilent } = state
+  const who = active.length > 0 ? active.join(', ') : 'no time service'
+  const findings: Finding[] = []
+  const report = (rule: string, severity: Finding['severity'], summary: string, remedy: string) =>
+    findings.push({
+      rule,
+      subject: 'clock',
+      severity,
+      summary,
+      remedy,
+      references: ['CIS-2.3', 'NIST-CSF-PR.PT-1'],
+    })
+  if (active.length === 0) {
+    report(
+      'no-time-service',
+      'warning',
+      'No service keeps the clock of this host: certificates, tokens and logs rely on it',
+      'apt-get install systemd-timesyncd && systemctl enable --now systemd-timesyncd (or: chrony)',
+    )
+  }
+  const isSynchronised = kernel ? kernel.synchronised : isMarked
+  if (!isSynchronised && isSilent) {
+    return {
+      findings,
+      dark: 'chrony does not tell the kernel whether it agrees with its servers: add "rtcsync" to its configuration',
+    }
+  }
+  if (!isSynchronised && !kernel && !active.includes('systemd-timesyncd')) {
+    return { findings, dark: `the kernel cannot be asked, and ${who} leaves nothing that tells` }
+  }
+  if (!isSynchronised) {
+    report(
+      'clock-not-synchronised',
+      'warning',
+      `The clock is not in agreement with any time server; ${who} runs`,
+      active.includes('systemd-timesyncd')
+        ? 'timedatectl timesync-status; journalctl -u systemd-timesyncd: is its server reachable (UDP 123)?'
+        : 'chronyc sources (ntpq -p): is a server reachable (UDP 123)?',
+    )
+    return { findings }
+  }
+  const offMs = kernel ? Math.max(Math.abs(kernel.offsetMs), kernel.estimatedErrorMs) : 0
+  if (offMs > maxErrorMs) {
+    report(
+      'clock-off',
+      'warning',
+      `The clock is off by about ${formatDuration(offMs)}, wanted at most ${formatDuration(maxErrorMs)}`,
+      'timedatectl timesync-status (chronyc tracking); to set it at once: chronyc makestep, or systemctl restart systemd-timesyncd',
+    )
+  }
+  return { findings }
+}
