@@ -13,6 +13,7 @@ const plugins: Record<string, Load> = {
   'network-exposure': () => import('./network-exposure/plugin.ts'),
   'ssh-settings': () => import('./ssh-settings/plugin.ts'),
   'host-hardening': () => import('./host-hardening/plugin.ts'),
+  'systemd-units': () => import('./systemd-units/plugin.ts'),
   command: () => import('./command/plugin.ts'),
 }
 
