@@ -1,5 +1,5 @@
-import { type CheckContext, globMatcher, isGlob } from '../../agent/contract/mod.ts'
-import { type Config, homeOf, type UnitDemands } from './config.ts'
+import { globMatcher, isGlob } from '../../agent/contract/mod.ts'
+import type { UnitDemands } from './config.ts'
 import { assignmentsOf, type Setting, type Settings, settingsOf } from './files/settings.ts'
 import type { UnitTree, WrittenUnit } from './files/unit-tree.ts'
 import { type Properties, parseTimestamp, UNIT_PROPERTIES } from './live/show.ts'
@@ -90,6 +90,3 @@ function inForce(properties: Properties, fromFiles: Settings): Settings {
   if (type) settings.set('Type', type)
   return settings
 }
-
-export const ownersOf = ({ units }: Pick<CheckContext<Config>['config'], 'units'>) =>
-  new Map(units.flatMap((demands) => (demands.owner === undefined ? [] : [[demands.owner, homeOf(demands)]])))

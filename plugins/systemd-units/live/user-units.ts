@@ -1,4 +1,4 @@
-import { describeError, type HostReader } from '../../../agent/contract/mod.ts'
+import type { HostReader } from '../../../agent/contract/mod.ts'
 import type { Running } from '../unit.ts'
 
 /** The kernel's tree of control groups, alone or beside the older ones. */
@@ -56,13 +56,5 @@ function startOf(host: HostReader, pid: number): number | undefined {
     return Number.isFinite(ms) ? ms : undefined
   } catch {
     return undefined
-  }
-}
-
-export function hasLinger(host: HostReader, user: string): boolean | string {
-  try {
-    return host.stat(`${LINGER}/${user}`) !== undefined
-  } catch (error) {
-    return describeError(error)
   }
 }
