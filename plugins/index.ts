@@ -14,6 +14,7 @@ const plugins: Record<string, Load> = {
   'ssh-settings': () => import('./ssh-settings/plugin.ts'),
   'host-hardening': () => import('./host-hardening/plugin.ts'),
   'systemd-units': () => import('./systemd-units/plugin.ts'),
+  'secret-scan': () => import('./secret-scan/plugin.ts'),
   command: () => import('./command/plugin.ts'),
 }
 

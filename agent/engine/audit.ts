@@ -1,6 +1,6 @@
 import type { Checklist, ChecklistItem } from '../config/profile-schema.ts'
 import { globMatcher } from '../lib/glob.ts'
-import { isWithin } from '../lib/path.ts'
+import { isAtOrIn } from '../lib/path.ts'
 import { type Look, lastLooks } from '../store/looks.ts'
 import type { Store } from '../store/open.ts'
 import { listUrgentFindings, type StoredFinding } from '../store/read-findings.ts'
@@ -149,7 +149,7 @@ function mayConcern(
   concernsSubject: (subject: string) => boolean,
 ): boolean {
   if (!patterns || !dark.startsWith('/')) return true
-  return concernsSubject(dark) || patterns.some((pattern) => isWithin(dark, pattern))
+  return concernsSubject(dark) || patterns.some((pattern) => isAtOrIn(dark, pattern))
 }
 
 const MAX_FINDINGS_OF_A_JOB = 5000

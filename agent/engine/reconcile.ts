@@ -1,6 +1,6 @@
 import { type Blind, type Finding, SEVERITIES } from '../contract/report.ts'
 import { findingFingerprint } from '../lib/fingerprint.ts'
-import { isWithin } from '../lib/path.ts'
+import { isAtOrIn } from '../lib/path.ts'
 import type { KnownFinding } from '../store/record.ts'
 import type { TransitionKind } from '../store/schema.ts'
 
@@ -83,6 +83,6 @@ export function isHealthRule(rule: string): rule is HealthRule {
 export function isExamined(finding: Pick<KnownFinding, 'subject'>, blind: Blind[]): boolean {
   return !blind.some(
     ({ subject }) =>
-      subject === finding.subject || (subject.startsWith('/') && isWithin(subject, finding.subject)),
+      subject === finding.subject || (subject.startsWith('/') && isAtOrIn(subject, finding.subject)),
   )
 }

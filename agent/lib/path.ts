@@ -7,6 +7,14 @@ export function isWithin(parent: string, path: string): boolean {
   return path === parent || path.startsWith(`${parent}/`)
 }
 
+/**
+ * Whether a subject is a path, lies below it, or is a place in that file: "/etc/app.yaml:12" is a place in
+ * "/etc/app.yaml".
+ */
+export function isAtOrIn(path: string, subject: string): boolean {
+  return isWithin(path, subject) || subject.startsWith(`${path}:`)
+}
+
 /** Whether a path is absolute and says where it leads: no "..", no ".", no double or trailing slash, no NUL. */
 export function isNormalPath(path: string): boolean {
   if (path === '/') return true

@@ -94,7 +94,8 @@ function describeResult(finding: StoredFinding, ids: string[], { since }: Report
 
 /** A file with its line where the finding names one, else the subject by its name. */
 function locationOf({ subject, evidence }: StoredFinding): object {
-  const path = /^(\/[^\0]*?)(?::(\d+))?$/s.exec(subject)
+  const place = typeof evidence.path === 'string' && evidence.path.startsWith('/') ? evidence.path : subject
+  const path = /^(\/[^\0]*?)(?::(\d+))?$/s.exec(place)
   if (!path?.[1]) return { logicalLocations: [{ fullyQualifiedName: subject }] }
   const line = Number(path[2] ?? evidence.line ?? 0)
   return {

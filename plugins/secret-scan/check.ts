@@ -1,0 +1,60 @@
+import type { CheckContext, Report } from '../../agent/contract/mod.ts'
+import { checkCommands } from './check-commands.ts'
+import { checkEnvironment } from './check-environment.ts'
+import { checkFiles, checkLogs, nameMatcher } from './check-files.ts'
+import { checkCredentialFiles, checkHistories, checkProcesses } from './check-people.ts'
+import { checkUnits } from './check-units.ts'
+import type { Config } from './config.ts'
+import { Look } from './scan-files.ts'
+import { SecretScanner } from './scan-text.ts'
+import { loadShapes } from './shapes.ts'
+
+export async function checkSecrets(context: CheckContext<Config>): Promise<Report> {
+  const { config } = context
+  const isName = nameMatcher(config.names)
+  const scanner = new SecretScanner({
+    shapes: await loadShapes(),
+    allowed: config.allowed,
+    entropy: config.entropy === 'warning',
+    ...(isName ? { isName } : {}),
+  })
+  const look = new Look(context, scanner)
+  await checkFiles(look)
+  await checkLogs(look)
+  const units = await checkUnits(look)
+  await checkEnvironment(look, units)
+  await checkCommands(look)
+  checkProcesses(look)
+  await checkHistories(look)
+  await checkCredentialFiles(look)
+  look.memory.save()
+  const { leftOut } = look
+  return {
+    findings: look.findings,
+    blind: look.blind,
+    inapplicable: [...look.inapplicable].map(([rule, reason]) => ({ rule, reason })),
+    facts: [
+      ...look.facts,
+      {
+        kind: 'secret-scan',
+        subject: context.job,
+        data: {
+          filesSearched: look.examined,
+          filesUnchanged: look.unchanged,
+          bytesSearched: look.bytes,
+          compressedLeftOut: leftOut.compressed,
+          binaryLeftOut: leftOut.binary,
+          linksLeftOut: leftOut.links,
+          specialLeftOut: leftOut.special,
+          earlierBytesOfLogsLeftOut: leftOut.earlier,
+        },
+      },
+    ],
+    metrics: [
+      { name: 'searched_bytes', value: look.bytes, help: 'Bytes that the last run searched for secrets' },
+      { name: 'searched_files', value: look.examined, help: 'Files that were searched, or are as they were' },
+      { name: 'skipped_files', value: look.skipped, help: 'Files that are no text, compressed, or excluded' },
+    ],
+    coverage: { examined: look.examined, skipped: look.skipped },
+  }
+}
