@@ -123,7 +123,12 @@ export class Look {
     try {
       const source = this.host.open(entry.path, { follow: this.links.has(entry.path) })
       try {
-        const scan = await scanFile(source, this.scanner, { maxBytes: config.maxFileBytes, ...options, kind, signal })
+        const scan = await scanFile(source, this.scanner, {
+          maxBytes: config.maxFileBytes,
+          ...options,
+          kind,
+          signal,
+        })
         this.memory.remember(entry, as, scan)
         this.bytes += scan.bytes
         return this.count(scan)
