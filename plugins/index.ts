@@ -15,6 +15,7 @@ const plugins: Record<string, Load> = {
   'host-hardening': () => import('./host-hardening/plugin.ts'),
   'systemd-units': () => import('./systemd-units/plugin.ts'),
   'secret-scan': () => import('./secret-scan/plugin.ts'),
+  'web-front-end': () => import('./web-front-end/plugin.ts'),
   command: () => import('./command/plugin.ts'),
 }
 
