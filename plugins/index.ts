@@ -16,6 +16,7 @@ const plugins: Record<string, Load> = {
   'systemd-units': () => import('./systemd-units/plugin.ts'),
   'secret-scan': () => import('./secret-scan/plugin.ts'),
   'web-front-end': () => import('./web-front-end/plugin.ts'),
+  'service-config': () => import('./service-config/plugin.ts'),
   command: () => import('./command/plugin.ts'),
 }
 
