@@ -17,6 +17,7 @@ const plugins: Record<string, Load> = {
   'secret-scan': () => import('./secret-scan/plugin.ts'),
   'web-front-end': () => import('./web-front-end/plugin.ts'),
   'service-config': () => import('./service-config/plugin.ts'),
+  containers: () => import('./containers/plugin.ts'),
   command: () => import('./command/plugin.ts'),
 }
 

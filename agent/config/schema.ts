@@ -37,7 +37,7 @@ export const grantSchema = z
       .describe('Files and directories whose mode and owner may be changed'),
     net: permissionList
       .optional()
-      .describe('"host:port", "this-host:port" (any address of this host) or "unix:/path"'),
+      .describe('"host:port", "this-host:port" (any address of this host), "unix:/path" or "unix-get:/path"'),
     run: z
       .array(z.array(z.string()).min(1))
       .optional()

@@ -173,6 +173,19 @@ export interface HttpAnswer {
   durationMs: number
 }
 
+/** A GET to a service on a unix socket; nothing else can be asked. */
+export interface HttpQuestion {
+  /** Path of the socket. */
+  socket: string
+  /** With the query: "/containers/json?all=1". */
+  path: string
+  /** For everything: connecting, asking and the whole answer. Default 5000. */
+  timeoutMs?: number | undefined
+  /** A longer answer is an error. Default 8 MiB. */
+  maxBytes?: number | undefined
+  signal?: AbortSignal | undefined
+}
+
 /** What the kernel knows of its clock, from whoever keeps it (adjtimex(2)). */
 export interface KernelClock {
   /** A time service has told it, not long ago, that it agrees with a server. */
@@ -281,6 +294,11 @@ export interface HostReader {
    * "ECONNREFUSED" where nothing listens, "EUNTRUSTED" where the certificate is not to be trusted.
    */
   request(request: HttpRequest): Promise<HttpAnswer>
+  /**
+   * Asks a service on a unix socket that `permissions.net` names as "unix-get:/path". Throws when it does not answer
+   * whole and in time.
+   */
+  ask(question: HttpQuestion): Promise<{ status: number; body: string }>
   /** Addresses of this host's interfaces, without link-local ones. Needs any `permissions.net`. */
   addresses(): string[]
   /** Bytes that this process may still write on the file system of `path`. */

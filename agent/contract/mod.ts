@@ -58,6 +58,7 @@ export type {
   HostReader,
   HostWriter,
   HttpAnswer,
+  HttpQuestion,
   HttpRequest,
   KernelClock,
   RunningProgram,

@@ -14,7 +14,8 @@ export interface Permissions {
   attributes?: string[] | undefined
   /**
    * "host:port" (TCP; the kernel enforces the port, the host layer the name; "this-host:port" is any address of this
-   * host), "unix:/path", or "netlink": asking the kernel about its network.
+   * host), "unix:/path", "unix-get:/path" (wildcards stand for each socket that matches; only `host.ask`, which sends
+   * GET and nothing else), or "netlink": asking the kernel about its network.
    */
   net?: string[] | undefined
   /** Programs with the arguments they may get: [program, ...args]; a last "…" allows any further arguments. */

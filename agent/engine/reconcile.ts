@@ -81,8 +81,6 @@ export function isHealthRule(rule: string): rule is HealthRule {
 
 /** Whether a run that looked, but was blind on some subjects, speaks for a finding. */
 export function isExamined(finding: Pick<KnownFinding, 'subject'>, blind: Blind[]): boolean {
-  return !blind.some(
-    ({ subject }) =>
-      subject === finding.subject || (subject.startsWith('/') && isAtOrIn(subject, finding.subject)),
-  )
+  // Subjects that are no paths are parts of each other in the same way: "docker" has "docker/web".
+  return !blind.some(({ subject }) => isAtOrIn(subject, finding.subject))
 }

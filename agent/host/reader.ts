@@ -20,6 +20,7 @@ import type {
   GlobOptions,
   HostReader,
   HttpAnswer,
+  HttpQuestion,
   HttpRequest,
   KernelClock,
   RunningProgram,
@@ -282,6 +283,12 @@ export class LocalHostReader implements HostReader {
 
   async request(request: HttpRequest): Promise<HttpAnswer> {
     return (await import('./http.ts')).requestHttp(this.grants, request)
+  }
+
+  async ask(question: HttpQuestion): Promise<{ status: number; body: string }> {
+    const { askOverSocket } = await import('./unix-get.ts')
+    // A root directory in front is that of a test, as with every path.
+    return askOverSocket(this.grants, question, this.root === '/' ? '' : this.root)
   }
 
   addresses(): string[] {

@@ -50,9 +50,9 @@ export function enterJail(request: JailRequest): string {
   const net = request.permissions.net ?? []
   const filter = {
     metadata: request.mayChange,
-    internet: net.some((entry) => !entry.startsWith('unix:') && entry !== 'netlink'),
+    internet: net.some((entry) => !isUnixSocket(entry) && entry !== 'netlink'),
     netlink: net.includes('netlink'),
-    unixSockets: net.some((entry) => entry.startsWith('unix:')),
+    unixSockets: net.some(isUnixSocket),
   }
   installFilter(buildFilter(filter, architecture()))
   return abi > 0 ? `landlock-${abi}+seccomp` : 'seccomp'
@@ -210,8 +210,13 @@ function firstBytes(path: string, length: number): string {
   }
 }
 
+/** The kernel does not tell one from another; the host layer does, and what may be said there. */
+function isUnixSocket(entry: string): boolean {
+  return entry.startsWith('unix:') || entry.startsWith('unix-get:')
+}
+
 function portOf(entry: string): number[] {
-  if (entry.startsWith('unix:') || entry === 'netlink') return []
+  if (isUnixSocket(entry) || entry === 'netlink') return []
   const port = Number(entry.slice(entry.lastIndexOf(':') + 1))
   if (!Number.isInteger(port) || port < 1 || port > 65_535) {
     throw new Error(`Cannot grant "${entry}": wanted "host:port", "unix:/path" or "netlink"`)
