@@ -31,6 +31,7 @@ export {
   shellWord,
 } from '../lib/path.ts'
 export { foldName, isSecretName, isVariableReference, urlPasswords } from '../lib/secret-names.ts'
+export { threadFile } from '../lib/thread-file.ts'
 export * as records from './entry-record.ts'
 export {
   DETAILS,

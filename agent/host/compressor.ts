@@ -1,5 +1,6 @@
 import { fstatSync } from 'node:fs'
 import { availableParallelism } from 'node:os'
+import { threadFile } from '../lib/thread-file.ts'
 import { type CompressionResult, type CompressionTask, compressFile } from './compression.ts'
 import {
   cancel,
@@ -11,7 +12,6 @@ import {
   waitForAnswer,
   wasCancelled,
 } from './compressor-order.ts'
-import { threadFile } from './thread-file.ts'
 
 /** Each has a runtime of its own, of some 10 MB. */
 const MOST_THREADS = 4

@@ -1,10 +1,9 @@
 import { availableParallelism } from 'node:os'
 import { setImmediate } from 'node:timers/promises'
 import { encodeName } from '../lib/names.ts'
+import { threadFile } from '../lib/thread-file.ts'
 import { FileHash } from './file-hash.ts'
 import { CONTROL, DIGEST_BYTES, type HashMemory, JOB_WORDS, jobOf, WORDS_PER_JOB } from './hash-protocol.ts'
-
-import { threadFile } from './thread-file.ts'
 
 export interface HashJob {
   /** As the system has it. */

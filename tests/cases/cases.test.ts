@@ -1,0 +1,107 @@
+import { expect, setDefaultTimeout } from 'bun:test'
+import { existsSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { parse } from 'yaml'
+import { z } from 'zod'
+import { CaseHost, whyNoCaseHost } from '../kit/case-host/host.ts'
+import { commandsOf } from '../kit/case-host/remedy.ts'
+import { testWith } from '../kit/needs.ts'
+
+// A host of each service on which every item of its checklist is right, and one on which every item is wrong: there
+// all that is wrong is found, where it stands, and what reeve says to do about it puts it right.
+
+setDefaultTimeout(120_000)
+
+const SERVICES = ['rostr', 'rstmdb', 'maestro', 'ofelia'].filter((name) => existsSync(join(import.meta.dir, name)))
+const live = testWith({ reason: whyNoCaseHost() })
+
+const auditSchema = z.tuple([
+  z.object({
+    score: z.object({ passed: z.number(), total: z.number(), verdicts: z.record(z.string(), z.number()) }),
+    items: z.array(
+      z.object({
+        id: z.string(),
+        verdict: z.string(),
+        reasons: z.array(z.string()),
+        findings: z.array(
+          z.object({
+            rule: z.string(),
+            subject: z.string(),
+            remedy: z.string().nullable(),
+            evidence: z.string().transform((text) => z.record(z.string(), z.unknown()).parse(JSON.parse(text))),
+          }),
+        ),
+      }),
+    ),
+  }),
+])
+type Audited = z.output<typeof auditSchema>[0]
+type Found = Audited['items'][number]['findings'][number]
+
+/** For each item what has to be found: "RULE SUBJECT", and "@LINE" behind it where it stands in a line of a file. */
+const expectedSchema = z.strictObject({
+  items: z.record(z.string(), z.array(z.string()).min(1)),
+  /** What an operator does where the remedy is a choice or an edit: shell lines by "RULE SUBJECT". */
+  mend: z.record(z.string(), z.string()).default({}),
+})
+
+function audit(host: CaseHost): Audited {
+  const { stdout, stderr } = host.try(['reeve', 'audit', '--json'])
+  try {
+    return auditSchema.parse(JSON.parse(stdout))[0]
+  } catch (cause) {
+    throw new Error(`reeve audit did not answer: ${stdout}${stderr}`, { cause })
+  }
+}
+
+const nameOf = ({ rule, subject }: Found) => `${rule} ${subject}`
+const placeOf = (found: Found) =>
+  typeof found.evidence.line === 'number' ? `${nameOf(found)}@${found.evidence.line}` : nameOf(found)
+
+/** What stands in the way of a full score, in words. */
+const obstacles = ({ items }: Audited) =>
+  items
+    .filter(({ verdict }) => verdict !== 'pass' && verdict !== 'attested')
+    .map(({ id, verdict, reasons, findings }) => ({ id, verdict, reasons, findings: findings.map(placeOf) }))
+
+function attest(host: CaseHost, { items }: Audited): void {
+  for (const { rule, remedy } of items.flatMap(({ findings }) => findings)) {
+    if (rule.startsWith('attestation-')) for (const command of commandsOf(remedy ?? '')) host.shell(command)
+  }
+}
+
+for (const service of SERVICES) {
+  live(`on the good host of ${service} every item is right, once its operator has attested his part`, async () => {
+    await using host = await CaseHost.start(join(import.meta.dir, service, 'good'), service)
+    attest(host, audit(host))
+    const { score, ...audited } = audit(host)
+    expect(obstacles({ score, ...audited })).toEqual([])
+    expect(score).toMatchObject({ passed: score.total, verdicts: { fail: 0, blind: 0, 'not-applicable': 0 } })
+  })
+
+  live(`on the bad host of ${service} every item is found wrong, and every remedy puts it right`, async () => {
+    const directory = join(import.meta.dir, service, 'bad')
+    const expected = expectedSchema.parse(parse(readFileSync(join(directory, 'expected.yaml'), 'utf8')))
+    await using host = await CaseHost.start(directory, service)
+    const before = audit(host)
+    expect(before.items.map(({ id }) => id)).toEqual(Object.keys(expected.items))
+    for (const { id, verdict, findings } of before.items) {
+      expect({ id, verdict }).toEqual({ id, verdict: 'fail' })
+      const found = findings.map(placeOf)
+      expect({ id, lacks: expected.items[id]?.filter((wanted) => !found.includes(wanted)) }).toEqual({ id, lacks: [] })
+    }
+    const done = new Set<string>()
+    for (const found of before.items.flatMap(({ findings }) => findings)) {
+      const name = nameOf(found)
+      if (done.has(name)) continue
+      done.add(name)
+      const commands = expected.mend[name] ?? commandsOf(found.remedy ?? '').join('\n')
+      if (commands === '') throw new Error(`nothing says how to mend "${name}": ${found.remedy}`)
+      host.shell(commands)
+    }
+    // Nobody shall believe that something is mended by hand that reeve does not find.
+    expect(Object.keys(expected.mend).filter((name) => !done.has(name))).toEqual([])
+    await host.restart()
+    expect(obstacles(audit(host))).toEqual([])
+  })
+}
