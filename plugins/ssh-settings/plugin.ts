@@ -66,6 +66,8 @@ export default definePlugin({
       list: clients.filter(isGlob).map(globBase),
       // What sshd_config(5) includes by a relative name is below /etc/ssh.
       read: [...new Set(['/etc/ssh', server, ...clients])],
+      // Homes are private.
+      capabilities: ['CAP_DAC_READ_SEARCH'],
     },
   }),
   check,

@@ -28,7 +28,7 @@ const auditSchema = z.tuple([
             rule: z.string(),
             subject: z.string(),
             remedy: z.string().nullable(),
-            evidence: z.string().transform((text) => z.record(z.string(), z.unknown()).parse(JSON.parse(text))),
+            evidence: z.record(z.string(), z.unknown()).nullable(),
           }),
         ),
       }),
@@ -56,7 +56,7 @@ function audit(host: CaseHost): Audited {
 
 const nameOf = ({ rule, subject }: Found) => `${rule} ${subject}`
 const placeOf = (found: Found) =>
-  typeof found.evidence.line === 'number' ? `${nameOf(found)}@${found.evidence.line}` : nameOf(found)
+  typeof found.evidence?.line === 'number' ? `${nameOf(found)}@${found.evidence.line}` : nameOf(found)
 
 /** What stands in the way of a full score, in words. */
 const obstacles = ({ items }: Audited) =>

@@ -1,10 +1,8 @@
 import { randomBytes } from 'node:crypto'
 import {
   chmodSync,
-  chownSync,
   copyFileSync,
   cpSync,
-  globSync,
   lstatSync,
   mkdirSync,
   readdirSync,
@@ -57,13 +55,7 @@ const hostSchema = z.strictObject({
       }),
     )
     .default([]),
-  /** Owners and modes; the later goes before. What is not named is root's, 0644 or 0755. */
-  files: z
-    .array(
-      z.strictObject({ path: z.string(), owner: z.string().default('root'), mode: z.string().optional() }),
-    )
-    .default([]),
-  /** Shell lines that make what cannot lie in a repository: keys, certificates, archives, repositories. */
+  /** Shell lines that make what cannot lie in a repository: owners, modes, keys, certificates, archives. */
   prepare: z.string().default(''),
   /** Rules for `nft -f -`. */
   firewall: z.string().default(''),
@@ -132,7 +124,7 @@ export class CaseHost implements AsyncDisposable {
   }
 
   private async furnish(profile: string): Promise<void> {
-    const { accounts, files, prepare, firewall, services, parameters } = this.settings
+    const { accounts, prepare, firewall, services, parameters } = this.settings
     const path = (name: string) => join(this.root, name)
     const append = (name: string, line: string) =>
       writeFileSync(path(name), `${readFileSync(path(name), 'utf8').trimEnd()}\n${line}\n`)
@@ -148,22 +140,8 @@ export class CaseHost implements AsyncDisposable {
       mode: 0o640,
     })
     if (prepare) this.shell(prepare)
-    for (const { path: pattern, owner, mode } of files) this.own(pattern, owner, mode)
     if (firewall) this.run(['nft', '-f', '-'], firewall)
     for (const service of services) await this.serve(service)
-  }
-
-  private own(pattern: string, owner: string, mode: string | undefined): void {
-    const uid = owner === 'root' ? 0 : this.settings.accounts.find(({ name }) => name === owner)?.uid
-    if (uid === undefined) throw new Error(`host.yaml has no account "${owner}"`)
-    const found = globSync(pattern.slice(1), { cwd: this.root })
-    if (found.length === 0) throw new Error(`host.yaml: nothing matches "${pattern}"`)
-    for (const name of found) {
-      const file = join(this.root, name)
-      if (lstatSync(file).isSymbolicLink()) continue
-      chownSync(file, uid, uid)
-      if (mode !== undefined) chmodSync(file, Number.parseInt(mode, 8))
-    }
   }
 
   private async serve({ user, program, listen, unit }: CaseSettings['services'][number]): Promise<void> {
@@ -195,11 +173,9 @@ export class CaseHost implements AsyncDisposable {
 
   /** Ends the services, and starts them with what their settings say now: `restarted` of host.yaml. */
   async restart(): Promise<void> {
-    for (const service of this.services.splice(0)) {
-      for (const pid of this.run(['pgrep', '-f', '/run/service.pl']).trim().split('\n'))
-        this.run(['kill', pid])
-      await service.exited
-    }
+    const running = this.services.splice(0)
+    if (running.length > 0) this.shell('kill $(pgrep -f /run/service.pl)')
+    await Promise.all(running.map((service) => service.exited))
     for (const service of this.settings.restarted) await this.serve(service)
   }
 
