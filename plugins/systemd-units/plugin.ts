@@ -40,6 +40,8 @@ export default definePlugin({
           '/etc/locale.conf',
           ...new Set(own.filter((path) => !UNIT_FILES.some((base) => path.startsWith(`${base}/`)))),
         ],
+        // Units of a user lie in a private home.
+        ...(owned.length > 0 || patterns.length > 0 ? { capabilities: ['CAP_DAC_READ_SEARCH'] } : {}),
         // root talks to the manager itself, others over the bus.
         net: ['unix:/run/systemd/private', 'unix:/run/dbus/system_bus_socket'],
         run: [
