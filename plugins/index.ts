@@ -18,6 +18,7 @@ const plugins: Record<string, Load> = {
   'web-front-end': () => import('./web-front-end/plugin.ts'),
   'service-config': () => import('./service-config/plugin.ts'),
   containers: () => import('./containers/plugin.ts'),
+  updates: () => import('./updates/plugin.ts'),
   command: () => import('./command/plugin.ts'),
 }
 

@@ -46,9 +46,8 @@ export class HostTree implements Disposable {
     return {
       [Symbol.dispose]: () => {
         clear()
-        for (const path of paths) {
-          const before = this.files[path]
-          if (before !== undefined) this.put(path, before)
+        for (const [path, file] of Object.entries(this.files)) {
+          if (paths.some((gone) => path === gone || path.startsWith(`${gone}/`))) this.put(path, file)
         }
       },
     }
