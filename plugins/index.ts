@@ -19,6 +19,7 @@ const plugins: Record<string, Load> = {
   'service-config': () => import('./service-config/plugin.ts'),
   containers: () => import('./containers/plugin.ts'),
   updates: () => import('./updates/plugin.ts'),
+  'http-probe': () => import('./http-probe/plugin.ts'),
   command: () => import('./command/plugin.ts'),
 }
 
