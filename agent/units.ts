@@ -1,5 +1,5 @@
 import serviceUnit from '../packaging/systemd/reeve.service' with { type: 'text' }
-import type { Permissions } from './contract/permissions.ts'
+import { neededCapabilities, type Permissions } from './contract/permissions.ts'
 import type { Job } from './engine/job.ts'
 import { onCalendar } from './engine/on-calendar.ts'
 import { globBase } from './lib/path.ts'
@@ -17,7 +17,7 @@ function phases(job: Job): Permissions[] {
 
 function access(jobs: Job[]): { capabilities: string[]; writes: string[] } {
   const all = jobs.filter((job) => job.enabled && !job.refused).flatMap(phases)
-  const capabilities = new Set([ALWAYS, ...all.flatMap((permissions) => permissions.capabilities ?? [])])
+  const capabilities = new Set([ALWAYS, ...all.flatMap(neededCapabilities)])
   const writes = new Set(
     all.flatMap(({ write = [], attributes = [] }) => [...write, ...attributes]).map(globBase),
   )

@@ -20,6 +20,7 @@ const plugins: Record<string, Load> = {
   containers: () => import('./containers/plugin.ts'),
   updates: () => import('./updates/plugin.ts'),
   'http-probe': () => import('./http-probe/plugin.ts'),
+  processes: () => import('./processes/plugin.ts'),
   command: () => import('./command/plugin.ts'),
 }
 

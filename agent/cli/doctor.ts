@@ -1,5 +1,6 @@
 import { readFileSync, statSync } from 'node:fs'
 import { resolveSecret } from '../config/secrets.ts'
+import { neededCapabilities } from '../contract/permissions.ts'
 import { Accounts } from '../host/accounts.ts'
 import { describeError } from '../lib/errors.ts'
 import { Redactor } from '../lib/redact.ts'
@@ -180,7 +181,7 @@ async function daemonAndCapabilities(host: HostView): Promise<Examination[]> {
       job.permissions.check,
       ...(job.mode === 'enforce' && job.permissions.apply ? [job.permissions.apply] : []),
     ])
-    .flatMap((permissions) => permissions.capabilities ?? [])
+    .flatMap(neededCapabilities)
   if (has === undefined || wanted.length === 0) return [daemon]
   const missing = [...new Set(wanted)].filter(
     (name) => !(has & capabilitySet([name])) && CAPABILITIES.includes(name),

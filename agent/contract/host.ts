@@ -216,6 +216,25 @@ export interface DatabaseSource extends FileSource {
   readonly integrityErrors: string[]
 }
 
+/**
+ * Other processes of this host as they were when the run started. Paths are as the process itself has them, which may be
+ * in a container; processes are told by their ids.
+ */
+export interface ProcessSurvey {
+  /** Who executes which file. */
+  programs: Record<string, number[]>
+  /** Files of which code is mapped: another one has taken their name since. */
+  replaced: Record<string, number[]>
+  /** The same: nothing has their name now. */
+  removed: Record<string, number[]>
+  /** Who has which listening TCP socket, by its inode. */
+  listeners: Record<string, number[]>
+  /** Processes that could not be looked at; threads of the kernel among them. */
+  hidden: number[]
+  /** There was more than can be told. */
+  isCut: boolean
+}
+
 export interface HostReader {
   /** Directory in front of every path; "/" on a real host. */
   readonly root: string
@@ -252,6 +271,8 @@ export interface HostReader {
    * not to be seen. Needs `permissions.writers`.
    */
   writersOf(file: Pick<FileStat, 'dev' | 'ino'>): string[] | undefined
+  /** Undefined where nobody looked. Needs `permissions.processes`. */
+  processSurvey(): ProcessSurvey | undefined
   /**
    * Entries that match a pattern, in tree order. A plain path matches itself. `*` and `?` do not cross "/" and,
    * first in a name, do not match a leading dot; `**` is any number of directories, hidden ones too, of the same

@@ -5,7 +5,7 @@ export { formatBytes } from '../lib/bytes.ts'
 export { formatDuration } from '../lib/duration.ts'
 export { type Assignment, parseAssignments } from '../lib/environment-file.ts'
 export { describeError, errnoOf, NotPermittedError, UserError } from '../lib/errors.ts'
-export { formatCapabilities, parseCapabilities } from '../lib/file-capabilities.ts'
+export { capabilityNames, formatCapabilities, parseCapabilities } from '../lib/file-capabilities.ts'
 export { expandBraces, globMatcher } from '../lib/glob.ts'
 export {
   type Address,
@@ -62,6 +62,7 @@ export type {
   HttpQuestion,
   HttpRequest,
   KernelClock,
+  ProcessSurvey,
   RunningProgram,
   RunOptions,
   RunResult,

@@ -29,6 +29,12 @@ export interface Permissions {
    * `host.writersOf`. Within the jail the kernel hides it. Of other users' processes only with CAP_SYS_PTRACE.
    */
   writers?: string[] | undefined
+  /**
+   * What of other processes is looked up before the jail closes, for `host.processSurvey`: "files" (what they execute
+   * and have mapped), "sockets" (who listens). Within the jail the kernel hides it. Of other users' processes only with
+   * CAP_SYS_PTRACE, which the look-up has and the run has not.
+   */
+  processes?: string[] | undefined
   /** Linux capabilities wanted, such as "CAP_DAC_READ_SEARCH". Granted only as far as reeve itself has them. */
   capabilities?: string[] | undefined
 }
@@ -43,8 +49,14 @@ export const PERMISSION_KEYS = [
   'env',
   'secrets',
   'writers',
+  'processes',
   'capabilities',
 ] as const
 
 /** The last element of a `run` entry that allows any further arguments. */
 export const ANY_ARGUMENTS = '…'
+
+/** The capabilities that reeve itself has to have for a phase. */
+export function neededCapabilities({ capabilities = [], processes = [] }: Permissions): string[] {
+  return processes.length > 0 ? [...capabilities, 'CAP_SYS_PTRACE'] : capabilities
+}

@@ -23,6 +23,7 @@ import type {
   HttpQuestion,
   HttpRequest,
   KernelClock,
+  ProcessSurvey,
   RunningProgram,
   RunOptions,
   RunResult,
@@ -71,6 +72,7 @@ export class LocalHostReader implements HostReader {
     readonly root: string,
     protected readonly grants: Grants,
     private readonly writers?: Writers,
+    private readonly processes?: ProcessSurvey,
   ) {
     this.accounts = new Accounts(root === '/' ? '' : root)
   }
@@ -198,6 +200,10 @@ export class LocalHostReader implements HostReader {
 
   writersOf(file: Pick<FileStat, 'dev' | 'ino'>): string[] | undefined {
     return this.writers && (this.writers[fileKey(file)] ?? [])
+  }
+
+  processSurvey(): ProcessSurvey | undefined {
+    return this.processes
   }
 
   glob(pattern: string, onBlind: (path: string, reason: string) => void): Entry[] {

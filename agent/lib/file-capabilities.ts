@@ -11,6 +11,16 @@ const NAMES = (
   'mac_override mac_admin syslog wake_alarm block_suspend audit_read perfmon bpf checkpoint_restore'
 ).split(' ')
 
+/** Names of a set as the kernel has it in /proc/PID/status, "CAP_NET_RAW", in the order of their numbers. Pure. */
+export function capabilityNames(set: bigint): string[] {
+  const names: string[] = []
+  for (let number = 0; number < 64; number++) {
+    if (((set >> BigInt(number)) & 1n) === 1n)
+      names.push(`CAP_${(NAMES[number] ?? String(number)).toUpperCase()}`)
+  }
+  return names
+}
+
 const REVISION_MASK = 0xff000000
 const REVISION_2 = 0x02000000
 const REVISION_3 = 0x03000000

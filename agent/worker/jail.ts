@@ -3,6 +3,7 @@ import { dirname } from 'node:path'
 import type { Permissions } from '../contract/permissions.ts'
 import { globEntries } from '../host/glob.ts'
 import { architecture, NUMBERS, processControl, systemCall } from '../host/libc.ts'
+import { SURVEYS, surveyProcesses } from '../host/process-survey.ts'
 import { findWriters } from '../host/writers.ts'
 import { globBase, isGlob, isNormalPath } from '../lib/path.ts'
 import { capabilitySet, keepCapabilities } from './capabilities.ts'
@@ -11,7 +12,7 @@ import { followLinks } from './follow-links.ts'
 import { type LandlockRules, landlockAbi, restrictSelf } from './landlock.ts'
 import type { JailRequest } from './protocol.ts'
 import { buildExecutionFilter, buildFilter, installFilter } from './seccomp.ts'
-import { selfCommand, WRITERS_VARIABLE } from './self.ts'
+import { PROCESSES_VARIABLE, selfCommand, WRITERS_VARIABLE } from './self.ts'
 
 const PR_SET_PDEATHSIG = 1
 const PR_SET_NO_NEW_PRIVS = 38
@@ -31,6 +32,7 @@ export function enterJail(request: JailRequest): string {
     throw new Error('Cannot start: reeve, which asked for this run, is gone')
   adoptOrphans()
   lookUpWriters(request.permissions.writers ?? [])
+  lookUpProcesses(request.permissions.processes ?? [])
   const numbers = NUMBERS[architecture()]
   systemCall(numbers.prlimit64, 0, RLIMIT_CORE, new BigUint64Array([0n, 0n]), 0)
   systemCall(numbers.setpriority, 0, 0, NICENESS)
@@ -64,6 +66,12 @@ function lookUpWriters(directories: string[]): void {
   if (directories.length === 0) return
   const writers = findWriters(directories)
   if (writers) process.env[WRITERS_VARIABLE] = JSON.stringify(writers)
+}
+
+function lookUpProcesses(wanted: string[]): void {
+  delete process.env[PROCESSES_VARIABLE]
+  const known = SURVEYS.filter((survey) => wanted.includes(survey))
+  if (known.length > 0) process.env[PROCESSES_VARIABLE] = JSON.stringify(surveyProcesses(known))
 }
 
 /** Takes away, from every thread of this worker, the right to execute anything: its own binary was the last. */

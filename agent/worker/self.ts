@@ -7,5 +7,8 @@ export function selfCommand(): [string, ...string[]] {
   return Bun.main.startsWith('/$bunfs/') ? [process.execPath] : [process.execPath, Bun.main]
 }
 
+/** In the environment of a worker: what of other processes was looked up before its jail closed. */
+export const PROCESSES_VARIABLE = 'REEVE_PROCESSES'
+
 /** In the environment of a worker: who had which files open for writing before its jail closed. */
 export const WRITERS_VARIABLE = 'REEVE_WRITERS'

@@ -1,5 +1,6 @@
 import { readSync } from 'node:fs'
 import { z } from 'zod'
+import type { ProcessSurvey } from '../contract/host.ts'
 import type { PluginSource } from '../contract/plugin.ts'
 import { type Json, MAX_FINDINGS, MAX_MEMORY_BYTES, type Report } from '../contract/report.ts'
 import { toGrants } from '../host/grants.ts'
@@ -14,7 +15,7 @@ import { expandPattern, forbidExecution } from './jail.ts'
 import { send } from './message.ts'
 import { runIdle } from './priority.ts'
 import { readFrame, type WorkerMessage, type WorkRequest } from './protocol.ts'
-import { WRITERS_VARIABLE } from './self.ts'
+import { PROCESSES_VARIABLE, WRITERS_VARIABLE } from './self.ts'
 
 const STDIN = 0
 
@@ -93,7 +94,7 @@ async function perform(
   }
   switch (request.kind) {
     case 'check': {
-      const host = new LocalHostReader(request.root, grants)
+      const host = new LocalHostReader(request.root, grants, undefined, takeSurvey())
       return { type: 'report', report: bounded(await plugin.check({ ...common, host })) }
     }
     case 'apply': {
@@ -121,6 +122,22 @@ function takeWriters(): Writers | undefined {
   delete process.env[WRITERS_VARIABLE]
   return text === undefined ? undefined : writersSchema.parse(JSON.parse(text))
 }
+
+function takeSurvey(): ProcessSurvey | undefined {
+  const text = process.env[PROCESSES_VARIABLE]
+  delete process.env[PROCESSES_VARIABLE]
+  return text === undefined ? undefined : surveySchema.parse(JSON.parse(text))
+}
+
+const processIds = z.record(z.string(), z.array(z.number()))
+const surveySchema = z.object({
+  programs: processIds,
+  replaced: processIds,
+  removed: processIds,
+  listeners: processIds,
+  hidden: z.array(z.number()),
+  isCut: z.boolean(),
+})
 
 const writersSchema = z.record(z.string(), z.array(z.string()))
 

@@ -13,6 +13,8 @@ export interface Fixture {
   implied?: string[]
   /** Entries of permissions that have nothing to open on this host: a program that is not installed. */
   idle?: string[]
+  /** What it looks at comes and goes by itself, so that it is not as much each time. */
+  isLively?: boolean
   /** Changes something harmless on the host, so that the next check has to look closely. */
   disturb?: () => void
   /** The same job with so much to do that it takes seconds. */

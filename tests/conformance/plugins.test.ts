@@ -157,7 +157,7 @@ function conformance(name: string, create: () => Subject): void {
     await using subject = create()
     await subject.run()
     const [first, second] = [await subject.done('check'), await subject.done('check')]
-    expect(comparable(second)).toEqual(comparable(first))
+    expect(comparable(second, subject.fixture)).toEqual(comparable(first, subject.fixture))
   })
 
   jailTest(`${name}: acting twice changes nothing more`, async () => {

@@ -14,6 +14,7 @@ import type {
 } from '../../agent/contract/mod.ts'
 import { reportSchema } from '../../agent/contract/report-schema.ts'
 import { toGrants } from '../../agent/host/grants.ts'
+import { SURVEYS, surveyProcesses } from '../../agent/host/process-survey.ts'
 import { LocalHostReader } from '../../agent/host/reader.ts'
 import { LocalHostWriter } from '../../agent/host/writer.ts'
 
@@ -85,7 +86,10 @@ export function pluginUnderTest<S extends z.ZodObject>(
     config: parsed,
     permissions,
     async check(memory = run.memory): Promise<Report> {
-      const host = new LocalHostReader(root, toGrants(permissions.check, run.stateDir, expand))
+      const looks = SURVEYS.filter((one) => root === '/' && permissions.check.processes?.includes(one))
+      const survey = looks.length > 0 ? surveyProcesses(looks) : undefined
+      const grants = toGrants(permissions.check, run.stateDir, expand)
+      const host = new LocalHostReader(root, grants, undefined, survey)
       return accept(await spec.check({ ...context(), memory, host }))
     },
     async apply(findings: Finding[], memory = run.memory): Promise<Report> {
