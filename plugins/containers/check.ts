@@ -19,10 +19,9 @@ export async function checkContainers(ctx: CheckContext<Config>): Promise<Report
     blind.push({ subject, reason, rules: [...OF_ENGINES, 'socket-open'] }),
   )
   const labels = labelsOf(sockets)
+  const asking = { rules: OF_ENGINES, timeoutMs: config.answerTimeout, signal }
   const looks = await Promise.all(
-    sockets.map((socket, index) =>
-      lookAtEngine(host, socket, labels[index] ?? socket.path, OF_ENGINES, signal),
-    ),
+    sockets.map((socket, index) => lookAtEngine(host, socket, labels[index] ?? socket.path, asking)),
   )
   blind.push(...looks.flatMap((look) => look.blind))
   const engines = looks.flatMap(({ view }) => view ?? [])

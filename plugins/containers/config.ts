@@ -45,6 +45,7 @@ export const configSchema = z.strictObject({
     .describe(
       'Sockets of Docker and Podman, or patterns; those of users are rootless ones. One that is missing is no finding',
     ),
+  answerTimeout: duration.prefault('5s').describe('How long an engine may take for one answer'),
   hardening: z
     .array(z.enum(HARDENING))
     .default([...HARDENING])

@@ -1,26 +1,31 @@
-import { describeError, type HostReader, type z } from '../../../agent/contract/mod.ts'
+import { describeError, errnoOf, type HostReader, type z } from '../../../agent/contract/mod.ts'
 
-const TIMEOUT_MS = 5000
-const MAX_LIST_BYTES = 32 * 1024 * 1024
+/** An engine that is late so often answers nothing more: the run does not wait for every container. */
+const MAX_LATE_ANSWERS = 3
+const MAX_LIST_BYTES = 16 * 1024 * 1024
 const MAX_ITEM_BYTES = 4 * 1024 * 1024
 
 /** Asks one engine. The host layer sends GET only. */
 export class Engine {
+  private late = 0
+
   constructor(
     private readonly host: HostReader,
     readonly socket: string,
+    private readonly timeoutMs: number,
     private readonly signal: AbortSignal,
   ) {}
 
   /** Throws when there is no answer in time, or another one than is documented. */
   async get<T>(path: string, shape: z.ZodType<T>, maxBytes = MAX_LIST_BYTES): Promise<T> {
-    const { status, body } = await this.host.ask({
-      socket: this.socket,
-      path,
-      timeoutMs: TIMEOUT_MS,
-      maxBytes,
-      signal: this.signal,
-    })
+    if (this.late >= MAX_LATE_ANSWERS) throw new Error('it has stopped answering')
+    const { socket, timeoutMs, signal } = this
+    const { status, body } = await this.host
+      .ask({ socket, path, timeoutMs, maxBytes, signal })
+      .catch((error) => {
+        if (errnoOf(error) === 'ETIMEDOUT') this.late++
+        throw error
+      })
     if (status === 403) throw new Error(`it refuses to tell (403 for "${path}")`)
     if (status === 404) throw new NotFoundError(path)
     if (status !== 200) throw new Error(`it answers "${path}" with ${status}`)

@@ -63,11 +63,10 @@ export async function lookAtEngine(
   host: HostReader,
   socket: EngineSocket,
   label: string,
-  rules: string[],
-  signal: AbortSignal,
+  { rules, timeoutMs, signal }: { rules: string[]; timeoutMs: number; signal: AbortSignal },
 ): Promise<{ view: EngineView | undefined; blind: Blind[] }> {
   const dark = (subject: string, error: unknown): Blind => ({ subject, reason: describeError(error), rules })
-  const engine = new Engine(host, socket.path, signal)
+  const engine = new Engine(host, socket.path, timeoutMs, signal)
   try {
     if (socket.entry.type !== 'socket')
       throw new Error(`"${socket.path}" is a ${socket.entry.type}, not a socket`)
