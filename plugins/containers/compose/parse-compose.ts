@@ -80,7 +80,8 @@ class Reader {
     const own = new Map<string, { node: Node | null; line: number }>()
     const merged = new Map<string, { node: Node | null; line: number }>()
     for (const { key, value } of map.items) {
-      const name = isScalar(key) ? String(key.value) : ''
+      // The value of a merge key is no text.
+      const name = isScalar(key) ? (typeof key.value === 'string' ? key.value : (key.source ?? '')) : ''
       const node = value as Node | null
       if (name !== '<<') {
         own.set(name, { node, line: this.lineOf(key as Node | null) })

@@ -64,7 +64,7 @@ export function checkSystem(
   }
   const isHeard = (user: string | undefined) => sockets.some((socket) => socket.user === user)
   const ofContainers = ['privileged', 'root-user', 'engine-socket-mounted', 'host-path-mounted', 'image-old']
-  if (processes.some(({ argv }) => argv[0]?.endsWith('dockerd')) && sockets.length === 0) {
+  if (processes.some(({ name }) => name === 'dockerd') && sockets.length === 0) {
     darkFor(ofContainers)('docker', 'dockerd is running, but none of its sockets is in `sockets`')
   }
   for (const directory of findStorage(host, darkFor(ofContainers))) {
@@ -78,7 +78,9 @@ export function checkSystem(
   }
 
   const members = attempt('/etc/group', ['engine-group-member'], () =>
-    parseMembers(host.readText('/etc/group'), host.readText('/etc/passwd'), config.socketGroup),
+    host.stat('/etc/group')
+      ? parseMembers(host.readText('/etc/group'), host.readText('/etc/passwd'), config.socketGroup)
+      : undefined,
   )
   if (isInstalled && members) findings.push(...judgeMembers(members, config.socketGroup, config.members))
 

@@ -43,7 +43,8 @@ export function offersOf(source: string, argv: string[], verifies: boolean): Tcp
   const addresses = argv.flatMap((word, index) => {
     const [, joined] = /^(?:--host=|-H=?)(.+)$/.exec(word) ?? []
     const value = joined ?? (word === '-H' || word === '--host' ? argv[index + 1] : word)
-    return value?.startsWith('tcp://') ? [value] : []
+    // Podman takes it without the slashes.
+    return value?.startsWith('tcp:') ? [value] : []
   })
   const verifiesClients = verifies || argv.some((word) => /^--tlsverify(=true)?$/.test(word))
   return [...new Set(addresses)].map((address) => ({ source, line: undefined, address, verifiesClients }))

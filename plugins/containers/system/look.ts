@@ -48,7 +48,8 @@ export function findProgram(host: HostReader, name: string): string | undefined 
 
 /** A process of an engine. */
 export interface EngineProcess {
-  pid: number
+  /** "dockerd" or "podman". */
+  name: string
   argv: string[]
   uid: number | undefined
 }
@@ -62,7 +63,7 @@ export function findProcesses(host: HostReader): EngineProcess[] {
       if (name !== 'dockerd' && name !== 'podman') return []
       const argv = host.readText(`/proc/${pid}/cmdline`).split('\0').filter(Boolean)
       const uid = /^Uid:\s+\d+\s+(\d+)/m.exec(host.readText(`/proc/${pid}/status`))?.[1]
-      return [{ pid: Number(pid), argv, uid: uid === undefined ? undefined : Number(uid) }]
+      return [{ name, argv, uid: uid === undefined ? undefined : Number(uid) }]
     } catch (error) {
       if (['ENOENT', 'ESRCH'].includes(errnoOf(error) ?? '')) return []
       throw error
@@ -110,10 +111,12 @@ export function lookAtApi(host: HostReader, processes: EngineProcess[]): ApiView
   }
   each(UNIT_FILES, (path, unit) => unitOffers(path, unit, verifies))
   each(CLIENT_FILES, clientOffers)
-  for (const { argv } of processes) {
+  for (const { name, argv } of processes) {
     // What the unit or the file says is told with its line already.
     const known = new Set(offers.map(({ address }) => address))
-    offers.push(...offersOf('dockerd', argv, verifies).filter(({ address }) => !known.has(address)))
+    offers.push(
+      ...offersOf(name, argv, name === 'dockerd' && verifies).filter(({ address }) => !known.has(address)),
+    )
   }
   const isPlain = NETWORK_FILES.some((path) =>
     attempt(
