@@ -13,7 +13,12 @@ const { values } = parseArgs({
 mkdirSync(dirname(values.outfile), { recursive: true })
 const result = await Bun.build({
   // A thread is a program of its own, found in the binary by its path.
-  entrypoints: ['agent/main.ts', 'agent/host/compressor-thread.ts', 'agent/host/hash-thread.ts'],
+  entrypoints: [
+    'agent/main.ts',
+    'agent/host/compressor-thread.ts',
+    'agent/host/hash-thread.ts',
+    'plugins/backup/openpgp/encryptor-thread.ts',
+  ],
   target: 'bun',
   format: 'esm',
   minify: true,

@@ -92,7 +92,7 @@ class Compressor {
     if (idle) return idle
     if (this.started.length < this.threads) {
       const thread = {
-        worker: new Worker(threadFile('compressor-thread'), { smol: true }),
+        worker: new Worker(threadFile('agent/host/compressor-thread'), { smol: true }),
         orders: new Set<Order>(),
         bytes: 0,
         hasAnswered: false,

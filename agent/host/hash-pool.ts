@@ -107,7 +107,7 @@ export class HashPool {
   private startHelpers(memory: HashMemory): void {
     const wanted = Math.min(MAX_THREADS, availableParallelism() - 1)
     while (this.helpers.length < wanted) {
-      const helper = new Worker(threadFile('hash-thread'), { smol: true })
+      const helper = new Worker(threadFile('agent/host/hash-thread'), { smol: true })
       helper.postMessage(memory)
       this.helpers.push(helper)
     }

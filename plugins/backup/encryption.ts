@@ -1,6 +1,7 @@
 import type { PrivateKey, PublicKey } from 'openpgp'
+import { encryptData } from './openpgp/encryptor.ts'
 import { packetTag } from './openpgp/partial-body.ts'
-import { decryptData, encryptData, PROTECTED_DATA_TAG } from './openpgp/protected-data.ts'
+import { decryptData, PROTECTED_DATA_TAG } from './openpgp/protected-data.ts'
 
 // OpenPGP as every GnuPG since 2.0 reads it (RFC 4880): AES-256 with a modification detection code, whatever newer
 // features a key claims, and no compression of its own: the content is compressed already. Keys and passphrases
@@ -41,7 +42,7 @@ export function newSessionKey(): Uint8Array {
   return crypto.getRandomValues(new Uint8Array(SESSION_KEY_BYTES))
 }
 
-/** Encrypts a stream. What it yields is valid until the next piece is asked for. */
+/** Encrypts a stream, and keeps its chunks. What it yields is valid until the next piece is asked for. */
 export async function* encrypt(
   content: AsyncIterable<Uint8Array>,
   sessionKey: Uint8Array,

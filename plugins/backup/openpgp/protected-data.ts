@@ -1,4 +1,4 @@
-import { createCipheriv, createDecipheriv, createHash, randomBytes } from 'node:crypto'
+import { type Cipheriv, createCipheriv, createDecipheriv, createHash, randomBytes } from 'node:crypto'
 import { PartialBodyReader, PartialBodyWriter, packetTag } from './partial-body.ts'
 
 // A symmetrically encrypted, integrity protected data packet of version 1 with one literal data packet in it:
@@ -17,32 +17,46 @@ const LITERAL_HEADER = Uint8Array.of(0x62, 0, 0, 0, 0, 0)
 const MDC_HEADER = Uint8Array.of(packetTag(19), 20)
 const MDC_BYTES = 20
 
-/** The packet. What it yields is valid until the next piece is asked for. */
-export async function* encryptData(
-  content: AsyncIterable<Uint8Array>,
-  sessionKey: Uint8Array,
-): AsyncGenerator<Uint8Array> {
-  const cipher = createCipheriv(CIPHER, sessionKey, Buffer.alloc(AES_BLOCK_BYTES))
-  const hash = createHash('sha1')
-  const packet = new PartialBodyWriter(PROTECTED_DATA_TAG)
-  const literal = new PartialBodyWriter(LITERAL_TAG)
-  function* seal(plain: Uint8Array): Generator<Uint8Array> {
-    hash.update(plain)
-    yield* packet.push(cipher.update(plain))
+/** Makes the packet, a piece at a time. What a call yields is valid until the next one. */
+export class DataEncryptor {
+  private readonly cipher: Cipheriv
+  private readonly hash = createHash('sha1')
+  private readonly packet = new PartialBodyWriter(PROTECTED_DATA_TAG)
+  private readonly literal = new PartialBodyWriter(LITERAL_TAG)
+  private hasBegun = false
+
+  constructor(sessionKey: Uint8Array) {
+    this.cipher = createCipheriv(CIPHER, sessionKey, Buffer.alloc(AES_BLOCK_BYTES))
   }
 
-  yield packet.begin()
-  yield* packet.push(Uint8Array.of(VERSION))
-  const random = randomBytes(AES_BLOCK_BYTES)
-  yield* seal(Buffer.concat([random, random.subarray(-2), literal.begin()]))
-  for (const piece of literal.push(LITERAL_HEADER)) yield* seal(piece)
-  for await (const chunk of content) {
-    for (const piece of literal.push(chunk)) yield* seal(piece)
+  *push(chunk: Uint8Array): Generator<Uint8Array> {
+    yield* this.begin()
+    for (const piece of this.literal.push(chunk)) yield* this.seal(piece)
   }
-  for (const piece of literal.end()) yield* seal(piece)
-  hash.update(MDC_HEADER)
-  yield* packet.push(cipher.update(Buffer.concat([MDC_HEADER, hash.digest()])))
-  yield* packet.end()
+
+  /** To be called once, after the last piece. */
+  *finish(): Generator<Uint8Array> {
+    yield* this.begin()
+    for (const piece of this.literal.end()) yield* this.seal(piece)
+    this.hash.update(MDC_HEADER)
+    yield* this.packet.push(this.cipher.update(Buffer.concat([MDC_HEADER, this.hash.digest()])))
+    yield* this.packet.end()
+  }
+
+  private *begin(): Generator<Uint8Array> {
+    if (this.hasBegun) return
+    this.hasBegun = true
+    yield this.packet.begin()
+    yield* this.packet.push(Uint8Array.of(VERSION))
+    const random = randomBytes(AES_BLOCK_BYTES)
+    yield* this.seal(Buffer.concat([random, random.subarray(-2), this.literal.begin()]))
+    for (const piece of this.literal.push(LITERAL_HEADER)) yield* this.seal(piece)
+  }
+
+  private *seal(plain: Uint8Array): Generator<Uint8Array> {
+    this.hash.update(plain)
+    yield* this.packet.push(this.cipher.update(plain))
+  }
 }
 
 /**

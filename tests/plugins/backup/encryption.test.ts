@@ -11,6 +11,7 @@ import {
   readPrivateKeys,
 } from 'openpgp'
 import { encrypt, newSessionKey, openMessage } from '../../../plugins/backup/encryption.ts'
+import { encryptData } from '../../../plugins/backup/openpgp/encryptor.ts'
 import { PIECE_BYTES } from '../../../plugins/backup/openpgp/partial-body.ts'
 import { testWith } from '../../kit/needs.ts'
 import { GnuPg } from './gnupg.ts'
@@ -99,6 +100,42 @@ test('decrypt() gives back any content in any pieces', async () => {
       },
     ),
     { seed: 4, numRuns: 25 },
+  )
+})
+
+/** More than is encrypted without a thread. */
+const LONG = contentOf(6_000_001)
+
+/** Whole pieces of memory, as the compression gives them. */
+async function* longContent(pieceBytes: number): AsyncGenerator<Uint8Array> {
+  for (let start = 0; start < LONG.length; start += pieceBytes) {
+    yield new Uint8Array(LONG.subarray(start, start + pieceBytes))
+  }
+}
+
+test.each([70_001, 1_500_000, LONG.length])(
+  'decrypt() gives back what encrypt() was given, %d bytes of a long stream at a time',
+  async (pieceBytes) => {
+    const sessionKey = newSessionKey()
+    const addressees = { publicKeys: [], passphrase: PASSPHRASE, now: NOW }
+    const bytes = await collect(encrypt(longContent(pieceBytes), sessionKey, addressees))
+    expect((await decryptByPassphrase(bytes, 262_144)).equals(LONG)).toBe(true)
+  },
+)
+
+test('encrypt() ends with the error of its source, also in the middle of a long stream', async () => {
+  async function* broken() {
+    yield* longContent(1_000_000)
+    throw new Error('the disk is gone')
+  }
+  const addressees = { publicKeys: [], passphrase: PASSPHRASE, now: NOW }
+  expect(collect(encrypt(broken(), newSessionKey(), addressees))).rejects.toThrow('the disk is gone')
+})
+
+test('encryptData() says why when its thread cannot encrypt', async () => {
+  const tooShort = newSessionKey().slice(1)
+  expect(collect(encryptData(longContent(1_000_000), tooShort))).rejects.toThrow(
+    /^Cannot encrypt: Invalid key length/,
   )
 })
 
