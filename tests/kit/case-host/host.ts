@@ -20,6 +20,7 @@ import { temporaryDirectory } from '../plugin.ts'
 
 const START = join(import.meta.dir, 'start.sh')
 const SERVICE = join(import.meta.dir, 'service.pl')
+const DOCKER = join(import.meta.dir, 'docker.pl')
 
 /** What this machine has there is not the host's. */
 const HIDDEN = [
@@ -59,6 +60,8 @@ const hostSchema = z.strictObject({
   prepare: z.string().default(''),
   /** Rules for `nft -f -`. */
   firewall: z.string().default(''),
+  /** Whether something answers like Docker on its socket. */
+  docker: z.boolean().default(false),
   services: z.array(service).default([]),
   /** The same with the settings that remedies lead to. */
   restarted: z.array(service).default([]),
@@ -124,7 +127,7 @@ export class CaseHost implements AsyncDisposable {
   }
 
   private async furnish(profile: string): Promise<void> {
-    const { accounts, prepare, firewall, services, parameters } = this.settings
+    const { accounts, docker, prepare, firewall, services, parameters } = this.settings
     const path = (name: string) => join(this.root, name)
     const append = (name: string, line: string) =>
       writeFileSync(path(name), `${readFileSync(path(name), 'utf8').trimEnd()}\n${line}\n`)
@@ -139,6 +142,10 @@ export class CaseHost implements AsyncDisposable {
     writeFileSync(path('/etc/reeve/reeve.yaml'), stringify({ defaults: { timezone: 'UTC' }, profiles }), {
       mode: 0o640,
     })
+    if (docker) {
+      copyFileSync(DOCKER, path('/run/docker.pl'))
+      await this.background(['perl', '/run/docker.pl', '/run/docker.sock'])
+    }
     if (prepare) this.shell(prepare)
     if (firewall) this.run(['nft', '-f', '-'], firewall)
     for (const service of services) await this.serve(service)
@@ -161,14 +168,19 @@ export class CaseHost implements AsyncDisposable {
       'sh',
       ...(user === 'root' ? [] : [...become, '--bounding-set=-all']),
     ]
-    const child = Bun.spawn([...this.enter(), ...words, program, '/run/service.pl', ...listen], {
+    this.services.push(await this.background([...words, program, '/run/service.pl', ...listen]))
+  }
+
+  /** Starts what says "ready" when it is; it ends with the host. */
+  private async background(command: string[]) {
+    const child = Bun.spawn([...this.enter(), ...command], {
       stdin: 'ignore',
       stdout: 'pipe',
       stderr: 'pipe',
     })
-    this.services.push(child)
     const { value } = await child.stdout.getReader().read()
-    if (!value) throw new Error(`the service ${program} did not start: ${await child.stderr.text()}`)
+    if (!value) throw new Error(`"${command.join(' ')}" did not start: ${await child.stderr.text()}`)
+    return child
   }
 
   /** Ends the services, and starts them with what their settings say now: `restarted` of host.yaml. */
@@ -224,7 +236,9 @@ export class CaseHost implements AsyncDisposable {
   }
 }
 
-/** What looks like a secret must not lie in a repository: `@hex64@` stands for 64 hex digits, another each time. */
+const BCRYPT = { algorithm: 'bcrypt', cost: 12 } as const
+
+/** What looks like a secret must not lie in a repository: `@hex64@` stands for 64 hex digits, others each time. */
 function fillPlaceholders(directory: string): void {
   for (const name of readdirSync(directory)) {
     const path = join(directory, name)
@@ -233,7 +247,9 @@ function fillPlaceholders(directory: string): void {
     chmodSync(path, stat.isDirectory() ? 0o755 : 0o644)
     if (!stat.isFile()) continue
     const text = readFileSync(path, 'latin1')
-    const filled = text.replaceAll('@hex64@', () => randomBytes(32).toString('hex'))
+    const filled = text
+      .replaceAll('@hex64@', () => randomBytes(32).toString('hex'))
+      .replaceAll('@bcrypt@', () => Bun.password.hashSync(randomBytes(16).toString('hex'), BCRYPT))
     if (filled !== text) writeFileSync(path, filled, 'latin1')
   }
 }
