@@ -7,15 +7,16 @@ import {
 } from '../../agent/contract/mod.ts'
 import type { Config } from './config.ts'
 import { changeFindings, compareReviewed, loadReviewed, saveReviewed } from './drift.ts'
-import { type Look, lookAround } from './look.ts'
+import { type Look, lookAround, type Outcome } from './look.ts'
+import { checkOfelia } from './ofelia/check.ts'
 import { checkRstmdb } from './rstmdb/check.ts'
 import { complain, RULE_IDS, rulesOf, type Service } from './rules.ts'
 
-const CHECKS: Record<Service, (look: Look) => Finding[] | Promise<Finding[]>> = {
-  rstmdb: checkRstmdb,
-  ofelia: () => [],
-  maestro: () => [],
-  rostr: () => [],
+const CHECKS: Record<Service, (look: Look, context: CheckContext<Config>) => Outcome | Promise<Outcome>> = {
+  rstmdb: (look) => ({ findings: checkRstmdb(look) }),
+  ofelia: checkOfelia,
+  maestro: () => ({ findings: [] }),
+  rostr: () => ({ findings: [] }),
 }
 
 export async function checkService(context: CheckContext<Config>): Promise<Report> {
@@ -30,7 +31,7 @@ export async function checkService(context: CheckContext<Config>): Promise<Repor
     const reason = `${config.service} is not installed: nothing of it is where it would be`
     return { findings: [], inapplicable: [...foreign, ...own.map((rule) => ({ rule, reason }))] }
   }
-  const findings = await CHECKS[config.service](look)
+  const { findings, facts = [], inapplicable = [] } = await CHECKS[config.service](look, context)
   const { files } = look
   for (const { path, line, reason } of files.malformed) {
     files.dark(path, reason)
@@ -40,7 +41,8 @@ export async function checkService(context: CheckContext<Config>): Promise<Repor
   return {
     findings: distinct(findings),
     blind: files.blind,
-    inapplicable: foreign,
+    facts,
+    inapplicable: [...foreign, ...inapplicable],
     coverage: { examined: files.digests.size, skipped: 0 },
   }
 }

@@ -1,10 +1,10 @@
-import type { HostReader } from '../../agent/contract/mod.ts'
+import type { Fact, Finding, HostReader } from '../../agent/contract/mod.ts'
 import { type Config, type Locations, locate } from './config.ts'
 import { Files } from './files.ts'
 import type { ComposeService } from './read/compose.ts'
 import { parseYaml } from './read/yaml.ts'
 import { type RuleId, rulesOf } from './rules.ts'
-import { findRuntimes, type Runtime } from './runtime.ts'
+import { findRuntimes, type Runtime, readCompose } from './runtime.ts'
 import { YamlConfig } from './yaml-config.ts'
 
 /** Rules that the files of a configuration decide alone, whatever is in the environment. */
@@ -22,11 +22,21 @@ export interface Look {
   config: Config
   locations: Locations
   files: Files
+  /** Of all its Compose files. */
+  services: ComposeService[]
   /** At least one. */
   runtimes: Runtime[]
   /** Those of the configuration files that are there. */
   paths: string[]
   yamlConfigs(): YamlConfig[]
+}
+
+/** What a look at one service came to, beside what the files themselves tell. */
+export interface Outcome {
+  findings: Finding[]
+  facts?: Fact[]
+  /** Rules that have nothing to judge on this host. */
+  inapplicable?: { rule: RuleId; reason: string }[]
 }
 
 /** Undefined: nothing of the service is on this host. */
@@ -35,10 +45,11 @@ export function lookAround(host: HostReader, config: Config): Look | undefined {
   const rules = rulesOf(config.service)
   const files = new Files(host, rules)
   const paths = [...new Set(locations.files.flatMap((pattern) => files.match(pattern)))]
+  const services = readCompose(files, locations.compose)
   const runtimes = findRuntimes(files, {
     units: locations.units,
     unitDirectories: locations.unitDirectories,
-    compose: locations.compose,
+    services,
     environmentFiles: locations.environmentFiles,
     isProgram: (service) => isImageOf(config.service, service),
     runsProgram: (command) => new RegExp(`(?:^|[/\\s])${config.service}(?:[\\s]|$)`).test(command),
@@ -60,7 +71,7 @@ export function lookAround(host: HostReader, config: Config): Look | undefined {
       rules: rules.filter((rule) => !OF_FILES_ALONE.includes(rule)),
     })
   }
-  return { config, locations, files, runtimes, paths, yamlConfigs: () => readYaml(files, paths) }
+  return { config, locations, files, services, runtimes, paths, yamlConfigs: () => readYaml(files, paths) }
 }
 
 function hasSign(host: HostReader, { signs }: Locations): boolean {

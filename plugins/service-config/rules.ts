@@ -285,12 +285,6 @@ export const RULES = {
     severity: 'warning',
     references: ['OWASP-A07:2021', 'CWE-290'],
   },
-  'web-interface': {
-    of: ['ofelia'],
-    means: 'The web interface is on: it can create and run jobs',
-    severity: 'info',
-    references: EXPOSURE,
-  },
   'open-profiler': {
     of: ['ofelia'],
     means: 'The profiler shows the memory of the program to others than this host',

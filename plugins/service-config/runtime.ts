@@ -40,7 +40,8 @@ export interface Runtime {
 export interface RuntimeSources {
   units: string[]
   unitDirectories: string[]
-  compose: string[]
+  /** All services of the Compose files. */
+  services: readonly ComposeService[]
   environmentFiles: string[]
   home?: string | undefined
   /** Whether a Compose service runs the program. */
@@ -53,7 +54,10 @@ const MAX_UNITS = 200
 
 /** Pure but for `files`: how the program is started, and with which variables. */
 export function findRuntimes(files: Files, sources: RuntimeSources): Runtime[] {
-  const runtimes = [...unitRuntimes(files, sources), ...composeRuntimes(files, sources)]
+  const runtimes = [
+    ...unitRuntimes(files, sources),
+    ...sources.services.filter(sources.isProgram).map((service) => composeRuntime(files, service)),
+  ]
   if (runtimes.length === 0) {
     runtimes.push({
       kind: 'unknown',
@@ -203,28 +207,25 @@ function addFile(
   }
 }
 
-function composeRuntimes(files: Files, sources: RuntimeSources): Runtime[] {
-  const runtimes: Runtime[] = []
-  for (const path of sources.compose.flatMap((pattern) => files.match(pattern))) {
-    const text = files.text(path)
-    if (text === undefined) continue
-    let services: ComposeService[]
-    try {
-      services = composeServices(path, parseYaml(text))
-    } catch (error) {
-      files.refuse(path, error)
-      continue
-    }
-    const directory = path.slice(0, Math.max(1, path.lastIndexOf('/')))
-    for (const service of services.filter(sources.isProgram)) {
-      runtimes.push(composeRuntime(files, service, directory))
-    }
-  }
-  return runtimes
+/** All services of these Compose files; what cannot be read is told. */
+export function readCompose(files: Files, patterns: readonly string[]): ComposeService[] {
+  return patterns
+    .flatMap((pattern) => files.match(pattern))
+    .flatMap((path) => {
+      const text = files.text(path)
+      if (text === undefined) return []
+      try {
+        return composeServices(path, parseYaml(text))
+      } catch (error) {
+        files.refuse(path, error)
+        return []
+      }
+    })
 }
 
-function composeRuntime(files: Files, service: ComposeService, directory: string): Runtime {
+function composeRuntime(files: Files, service: ComposeService): Runtime {
   const { path } = service
+  const directory = path.slice(0, Math.max(1, path.lastIndexOf('/')))
   const runtime: Runtime = {
     kind: 'container',
     name: `service ${service.name} of ${path}`,

@@ -9,10 +9,14 @@ export interface ComposeService {
   /** Values as in the file: `${NAME}` is not yet replaced; undefined means taken over from who starts it. */
   environment: ComposeEntry[]
   labels: ComposeEntry[]
+  /** Written as a list of NAME=value, with this many blanks in front. */
+  labelStyle: { list: boolean; flow: boolean; indent: number }
   environmentFiles: { path: string; line: number; required: boolean }[]
   /** Words of `command`. */
   command: { text: string; line: number }[]
   ports: { text: string; line: number }[]
+  /** What is mounted from where: paths of the host, or names of volumes. */
+  mounts: { source: string; target: string }[]
 }
 
 export interface ComposeEntry {
@@ -24,8 +28,8 @@ export interface ComposeEntry {
 const MAX_SERVICES = 500
 
 /** Pure: the services of a Compose file. What has another form than it should is left out. */
-export function composeServices(path: string, { root }: YamlFile): ComposeService[] {
-  const services = nodeAt(root, ['services'])
+export function composeServices(path: string, file: YamlFile): ComposeService[] {
+  const services = nodeAt(file.root, ['services'])
   return [...(services?.entries ?? [])].slice(0, MAX_SERVICES).map(([name, node]) => ({
     name,
     path,
@@ -33,15 +37,26 @@ export function composeServices(path: string, { root }: YamlFile): ComposeServic
     image: textOf(nodeAt(node, ['image'])),
     environment: entriesOf(nodeAt(node, ['environment'])),
     labels: entriesOf(nodeAt(node, ['labels'])),
+    labelStyle: styleOf(file, nodeAt(node, ['labels'])),
     environmentFiles: environmentFiles(nodeAt(node, ['env_file'])),
     command: commandWords(nodeAt(node, ['command'])),
     ports: (nodeAt(node, ['ports'])?.items ?? []).flatMap((port) => publishedPort(port)),
+    mounts: (nodeAt(node, ['volumes'])?.items ?? []).flatMap((mount) => mountOf(mount)),
   }))
 }
 
 function textOf(node: YamlNode | undefined): { text: string; line: number } | undefined {
   if (node?.kind !== 'scalar' || node.value === null || node.value === undefined) return undefined
   return { text: String(node.value), line: node.line }
+}
+
+function styleOf(file: YamlFile, node: YamlNode | undefined): ComposeService['labelStyle'] {
+  const first = node?.kind === 'list' ? node.items[0] : [...(node?.entries.values() ?? [])][0]
+  const offset = first?.keyStart ?? first?.start ?? 0
+  const column = offset - (file.text.lastIndexOf('\n', offset - 1) + 1)
+  // Of an element its dash stands two places before it.
+  const list = node?.kind === 'list'
+  return { list, flow: node?.flow ?? false, indent: Math.max(0, list ? column - 2 : column) }
 }
 
 /** A map, or a list of NAME=value. */
@@ -89,6 +104,28 @@ function publishedPort(node: YamlNode): { text: string; line: number }[] {
       line: node.line,
     },
   ]
+}
+
+function mountOf(node: YamlNode): { source: string; target: string }[] {
+  if (node.kind === 'map') {
+    const [source, target] = ['source', 'target'].map((key) => textOf(nodeAt(node, [key]))?.text)
+    return source !== undefined && target !== undefined ? [{ source, target }] : []
+  }
+  const [source, target] = (textOf(node)?.text ?? '').split(':')
+  return source && target ? [{ source, target }] : []
+}
+
+/** The path on the host of a path in a container; undefined where it lies in the image or in a volume. */
+export function pathOnHost({ mounts, path: composePath }: ComposeService, path: string): string | undefined {
+  const directory = composePath.slice(0, Math.max(1, composePath.lastIndexOf('/')))
+  const [mount] = mounts
+    .filter(({ target }) => path === target || path.startsWith(`${target.replace(/\/$/, '')}/`))
+    .toSorted((a, b) => b.target.length - a.target.length)
+  if (!mount || !/^[./]/.test(mount.source)) return undefined
+  const source = mount.source.startsWith('/')
+    ? mount.source
+    : `${directory}/${mount.source.replace(/^\.\//, '')}`
+  return source + path.slice(mount.target.replace(/\/$/, '').length)
 }
 
 /** Where the host listens for a port of a container: "127.0.0.1:8081:8081/tcp" → 127.0.0.1, 8081. */
