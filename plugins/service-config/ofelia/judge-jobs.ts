@@ -11,21 +11,6 @@ import { goBoolean, resolve } from './values.ts'
 
 export type Job = Section & { kind: JobType }
 
-/** Rules that have nothing to judge where there is no job. */
-export const JOB_RULES: readonly RuleId[] = [
-  'local-job',
-  'root-job',
-  'dangerous-mount',
-  'dangerous-command',
-  'shell-command',
-  'writable-command',
-  'overlap-allowed',
-  'never-runs',
-  'broken-job',
-  'mutable-image',
-  'unpinned-image',
-]
-
 export interface JobContext {
   globals: Globals
   runtime: Runtime

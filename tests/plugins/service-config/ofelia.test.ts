@@ -47,7 +47,7 @@ const UNIT = `[Service]
 EnvironmentFile=/etc/ofelia/env
 ExecStart=/usr/local/bin/ofelia daemon --config=/etc/ofelia/config.ini
 `
-const ENV = `OFELIA_PW_HASH=`\${BCRYPT}`
+const ENV = `OFELIA_PW_HASH='${BCRYPT}'
 WEB_SECRET_KEY=${'k'.repeat(64)}
 NTFY_TOKEN=tk_0123456789
 `
@@ -313,21 +313,21 @@ const changes: [name: string, from: string, to: string, found: string[]][] = [
     ['root-job 29 job-exec.db-backup.privileged'],
   ],
   ['jobs as root', '[docker]', 'default-user = root\n[docker]', ['root-job 33 job-run.prune.user']],
-  ['a tag`, `alpine@${DIGEST}`, `alpine:3.22', ['unpinned-image 34 job-run.prune.image']],
+  ['a tag', `alpine@${DIGEST}`, 'alpine:3.22', ['unpinned-image 34 job-run.prune.image']],
   [
     'no tag',
     `alpine@${DIGEST}`,
     'registry.example.org:5000/alpine',
     ['mutable-image 34 job-run.prune.image'],
   ],
-  ['latest`, `alpine@${DIGEST}`, `alpine:latest', ['mutable-image 34 job-run.prune.image']],
+  ['latest', `alpine@${DIGEST}`, 'alpine:latest', ['mutable-image 34 job-run.prune.image']],
   [
     'a digest that is none',
     `alpine@${DIGEST}`,
     'nginx@sha256:abc123...',
     ['wrong-value 34 job-run.prune.image'],
   ],
-  ['no image`, `image = alpine@${DIGEST}\n`, `', ['broken-job 32 job-run.prune.image']],
+  ['no image', `image = alpine@${DIGEST}\n`, '', ['broken-job 32 job-run.prune.image']],
   ['30 February', '0 2 * * *', '0 2 30 2 *', ['never-runs 26 job-exec.db-backup.schedule']],
   ['4 fields', '0 2 * * *', '0 2 * *', ['never-runs 26 job-exec.db-backup.schedule']],
   ['seconds', '0 2 * * *', '0 0 2 * * *', []],
