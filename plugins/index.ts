@@ -21,6 +21,7 @@ const plugins: Record<string, Load> = {
   updates: () => import('./updates/plugin.ts'),
   'http-probe': () => import('./http-probe/plugin.ts'),
   processes: () => import('./processes/plugin.ts'),
+  accounts: () => import('./accounts/plugin.ts'),
   command: () => import('./command/plugin.ts'),
 }
 
