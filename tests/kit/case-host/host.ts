@@ -20,19 +20,13 @@ import { temporaryDirectory } from '../plugin.ts'
 
 const START = join(import.meta.dir, 'start.sh')
 const SERVICE = join(import.meta.dir, 'service.pl')
+const APT = join(import.meta.dir, 'apt.sh')
 const DOCKER = join(import.meta.dir, 'docker.pl')
 
 /** What this machine has there is not the host's. */
-const HIDDEN = [
-  '/home',
-  '/root',
-  '/srv',
-  '/etc/ssh',
-  '/etc/systemd',
-  '/etc/nginx',
-  '/etc/caddy',
-  '/etc/cron.d',
-].concat(['/etc/sudoers.d', '/etc/docker', '/etc/reeve', '/var/lib/reeve', '/var/backups', '/opt'])
+const HIDDEN =
+  '/home /root /srv /opt /boot /etc/ssh /etc/systemd /etc/nginx /etc/caddy /etc/apt /etc/cron.d /etc/sudoers.d ' +
+  '/etc/logrotate.d /etc/docker /etc/reeve /var/lib/reeve /var/lib/dpkg /var/lib/apt /var/log /var/backups'
 
 const service = z.strictObject({
   user: z.string().default('root'),
@@ -41,6 +35,13 @@ const service = z.strictObject({
   listen: z.array(z.string()),
   unit: z.string().optional(),
 })
+
+/** A Debian of one package, whatever this machine is. */
+const DPKG_STATUS = `Package: base-files
+Status: install ok installed
+Architecture: amd64
+Version: 12.4+deb12u1
+`
 
 const hostSchema = z.strictObject({
   /** Parameters of the profile. */
@@ -107,7 +108,7 @@ export class CaseHost implements AsyncDisposable {
       '--propagation',
       'private',
     ]
-    const words = [work.path, reeveBinary(), settings.address, ...HIDDEN]
+    const words = [work.path, reeveBinary(), settings.address, ...HIDDEN.split(' ')]
     const holder = Bun.spawn(['unshare', ...namespaces, START, ...words], {
       stdin: 'pipe',
       stdout: 'pipe',
@@ -137,6 +138,11 @@ export class CaseHost implements AsyncDisposable {
       append('/etc/shadow', `${name}:!:20000:0:99999:7:::`)
     }
     mkdirSync(path('/root'), { mode: 0o700, recursive: true })
+    mkdirSync(path('/var/lib/dpkg'), { recursive: true })
+    writeFileSync(path('/var/lib/dpkg/status'), DPKG_STATUS)
+    copyFileSync(APT, path('/run/apt.sh'))
+    // No service manager runs here: what it would start anew, `restart` does.
+    writeFileSync(path('/usr/local/sbin/systemctl'), '#!/bin/sh\n', { mode: 0o755 })
     const profiles = [{ use: profile, ...parameters }]
     mkdirSync(path('/etc/reeve'), { mode: 0o750 })
     writeFileSync(path('/etc/reeve/reeve.yaml'), stringify({ defaults: { timezone: 'UTC' }, profiles }), {
@@ -186,7 +192,7 @@ export class CaseHost implements AsyncDisposable {
   /** Ends the services, and starts them with what their settings say now: `restarted` of host.yaml. */
   async restart(): Promise<void> {
     const running = this.services.splice(0)
-    if (running.length > 0) this.shell('kill $(pgrep -f /run/service.pl)')
+    if (running.length > 0) this.shell('kill $(pgrep -f "/run/[s]ervice.pl")')
     await Promise.all(running.map((service) => service.exited))
     for (const service of this.settings.restarted) await this.serve(service)
   }

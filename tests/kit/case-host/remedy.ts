@@ -1,35 +1,16 @@
 /** Programs that remedies call. */
-const PROGRAMS = [
-  'apt-get',
-  'chgrp',
-  'chmod',
-  'chown',
-  'find',
-  'git',
-  'gpasswd',
-  'gpg',
-  'install',
-  'loginctl',
-  'mkdir',
-  'mv',
-  'nft',
-  'passwd',
-  'reeve',
-  'rm',
-  'sed',
-  'shred',
-  'ssh-keygen',
-  'sysctl',
-  'systemctl',
-  'usermod',
-]
-const COMMAND = new RegExp(`(?:^|: )((?:${PROGRAMS.join('|')}) .*)$`)
+const PROGRAMS =
+  'apt-get cat chgrp chmod chown echo find git gpasswd gpg install ln loginctl mkdir mv nft openssl passwd printf reeve rm sed ' +
+  'shred ssh-keygen sysctl systemctl truncate usermod'
+const COMMAND = `(?:${PROGRAMS.replaceAll(' ', '|')}) `
+const SCRIPT = new RegExp(`^${COMMAND}`)
+const SENTENCE = new RegExp(`: (${COMMAND}.*)$`)
 
-/** The commands that a remedy names: whole lines, or what stands after a colon. Pure. */
-export function commandsOf(remedy: string): string[] {
-  return remedy.split('\n').flatMap((line) => {
-    const command = COMMAND.exec(line.trim())?.[1]
-    // What stands in brackets is left to the reader.
-    return command === undefined ? [] : [command.replace(/ \[--[^\]]*\]/g, '')]
-  })
+/**
+ * The shell lines of a remedy; empty where it leaves a choice. Pure. One that begins with a program is shell to its
+ * end; in a sentence it is what stands after the colon. What is in brackets is left to the reader.
+ */
+export function shellLinesOf(remedy: string): string {
+  if (SCRIPT.test(remedy)) return remedy
+  return (SENTENCE.exec(remedy)?.[1] ?? '').replace(/ \[--[^\]]*\]/g, '')
 }
