@@ -141,8 +141,9 @@ export class CaseHost implements AsyncDisposable {
     mkdirSync(path('/var/lib/dpkg'), { recursive: true })
     writeFileSync(path('/var/lib/dpkg/status'), DPKG_STATUS)
     copyFileSync(APT, path('/run/apt.sh'))
-    // No service manager runs here: what it would start anew, `restart` does.
+    // For remedies: no service manager runs here, and what it would start anew `restart` does; nothing is downloaded.
     writeFileSync(path('/usr/local/sbin/systemctl'), '#!/bin/sh\n', { mode: 0o755 })
+    writeFileSync(path('/usr/local/sbin/apt-get'), '#!/bin/sh\nexec sh /run/apt.sh\n', { mode: 0o755 })
     const profiles = [{ use: profile, ...parameters }]
     mkdirSync(path('/etc/reeve'), { mode: 0o750 })
     writeFileSync(path('/etc/reeve/reeve.yaml'), stringify({ defaults: { timezone: 'UTC' }, profiles }), {

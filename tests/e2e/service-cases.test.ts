@@ -12,7 +12,10 @@ import { testWith } from '../kit/needs.ts'
 
 setDefaultTimeout(120_000)
 
-const SERVICES = ['rostr', 'rstmdb', 'maestro', 'ofelia'].filter((name) => existsSync(join(import.meta.dir, name)))
+const CASES = join(import.meta.dir, '../cases')
+const SERVICES = ['rostr', 'rstmdb', 'maestro', 'ofelia'].filter((name) =>
+  existsSync(join(CASES, name, 'bad/expected.yaml')),
+)
 const MOST_ROUNDS = 3
 const live = testWith({ reason: whyNoCaseHost() })
 
@@ -75,9 +78,15 @@ function attest(host: CaseHost, { items }: Audited): void {
 function mendAll(host: CaseHost, { items }: Audited, mend: Record<string, string>, done: Set<string>): void {
   const lineOf = ({ evidence }: Found) => (typeof evidence?.line === 'number' ? evidence.line : 0)
   const distinct = new Map(items.flatMap(({ findings }) => findings.map((found) => [nameOf(found), found])))
+  const unclear = [...distinct].filter(
+    ([name, { remedy }]) => !mend[name] && shellLinesOf(remedy ?? '') === '',
+  )
+  if (unclear.length > 0) {
+    const texts = unclear.map(([name, { remedy }]) => `${name}: ${remedy}`)
+    throw new Error(`nothing says how to mend these:\n${texts.join('\n')}`)
+  }
   for (const [name, found] of [...distinct].toSorted(([, a], [, b]) => lineOf(b) - lineOf(a))) {
     const lines = mend[name] ?? shellLinesOf(found.remedy ?? '')
-    if (lines === '') throw new Error(`nothing says how to mend "${name}": ${found.remedy}`)
     try {
       host.shell(lines)
     } catch (cause) {
@@ -88,35 +97,47 @@ function mendAll(host: CaseHost, { items }: Audited, mend: Record<string, string
 }
 
 for (const service of SERVICES) {
-  live(`on the good host of ${service} every item is right, once its operator has attested his part`, async () => {
-    await using host = await CaseHost.start(join(import.meta.dir, service, 'good'), service)
-    attest(host, audit(host))
-    const { score, ...audited } = audit(host)
-    expect(obstacles({ score, ...audited })).toEqual([])
-    expect(score).toMatchObject({ passed: score.total, verdicts: { fail: 0, blind: 0, 'not-applicable': 0 } })
-  })
+  live(
+    `on the good host of ${service} every item is right, once its operator has attested his part`,
+    async () => {
+      await using host = await CaseHost.start(join(CASES, service, 'good'), service)
+      attest(host, audit(host))
+      const { score, ...audited } = audit(host)
+      expect(obstacles({ score, ...audited })).toEqual([])
+      expect(score).toMatchObject({
+        passed: score.total,
+        verdicts: { fail: 0, blind: 0, 'not-applicable': 0 },
+      })
+    },
+  )
 
-  live(`on the bad host of ${service} every item is found wrong, and every remedy puts it right`, async () => {
-    const directory = join(import.meta.dir, service, 'bad')
-    const expected = expectedSchema.parse(parse(readFileSync(join(directory, 'expected.yaml'), 'utf8')))
-    await using host = await CaseHost.start(directory, service)
-    const before = audit(host)
-    expect(before.items.map(({ id }) => id)).toEqual(Object.keys(expected.items))
-    for (const { id, verdict, findings } of before.items) {
-      expect({ id, verdict }).toEqual({ id, verdict: 'fail' })
-      const found = findings.map(placeOf)
-      expect({ id, lacks: expected.items[id]?.filter((wanted) => !found.includes(wanted)) }).toEqual({ id, lacks: [] })
-    }
-    const done = new Set<string>()
-    let now = before
-    // What is mended can show what was behind it: a login that is on, and no token to log in with.
-    for (let round = 0; round < MOST_ROUNDS && obstacles(now).length > 0; round++) {
-      mendAll(host, now, expected.mend, done)
-      await host.restart()
-      now = audit(host)
-    }
-    expect(obstacles(now)).toEqual([])
-    // Nobody shall believe that something is mended by hand that reeve does not find.
-    expect(Object.keys(expected.mend).filter((name) => !done.has(name))).toEqual([])
-  })
+  live(
+    `on the bad host of ${service} every item is found wrong, and every remedy puts it right`,
+    async () => {
+      const directory = join(CASES, service, 'bad')
+      const expected = expectedSchema.parse(parse(readFileSync(join(directory, 'expected.yaml'), 'utf8')))
+      await using host = await CaseHost.start(directory, service)
+      const before = audit(host)
+      expect(before.items.map(({ id }) => id)).toEqual(Object.keys(expected.items))
+      for (const { id, verdict, findings } of before.items) {
+        expect({ id, verdict }).toEqual({ id, verdict: 'fail' })
+        const found = findings.map(placeOf)
+        expect({ id, lacks: expected.items[id]?.filter((wanted) => !found.includes(wanted)) }).toEqual({
+          id,
+          lacks: [],
+        })
+      }
+      const done = new Set<string>()
+      let now = before
+      // What is mended can show what was behind it: a login that is on, and no token to log in with.
+      for (let round = 0; round < MOST_ROUNDS && obstacles(now).length > 0; round++) {
+        mendAll(host, now, expected.mend, done)
+        await host.restart()
+        now = audit(host)
+      }
+      expect(obstacles(now)).toEqual([])
+      // Nobody shall believe that something is mended by hand that reeve does not find.
+      expect(Object.keys(expected.mend).filter((name) => !done.has(name))).toEqual([])
+    },
+  )
 }
