@@ -1,4 +1,5 @@
 import type { BlockPool } from './archive/blocks.ts'
+import { release } from './memory.ts'
 import { FrameSplitter } from './zstd-frames.ts'
 
 /** Frames that are compressed at the same time, on the runtime's own threads, while the next block is read. */
@@ -23,13 +24,24 @@ export async function* compress(
   })
 }
 
-/** The other way. Throws for anything that `compress` would not have written. */
+/** The other way. What it yields is valid until the next block is asked for. Throws for anything that `compress` would not have written. */
 export async function* decompress(chunks: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
-  yield* inOrder(frames(chunks), (frame) => Bun.zstdDecompress(frame))
+  const splitter = new FrameSplitter(FRAME_CONTENT_BYTES)
+  const blocks = inOrder(frames(chunks, splitter), async (frame) => {
+    const block = await Bun.zstdDecompress(frame)
+    splitter.giveBack(frame)
+    return block
+  })
+  for await (const block of blocks) {
+    yield block
+    release(block)
+  }
 }
 
-async function* frames(chunks: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
-  const splitter = new FrameSplitter(FRAME_CONTENT_BYTES)
+async function* frames(
+  chunks: AsyncIterable<Uint8Array>,
+  splitter: FrameSplitter,
+): AsyncGenerator<Uint8Array> {
   for await (const chunk of chunks) yield* splitter.push(chunk)
   splitter.finish()
 }

@@ -10,7 +10,8 @@ const LARGEST_BLOCK_BYTES = 131_072
  * so that nothing can grow beyond it when it is decompressed.
  */
 export class FrameSplitter {
-  private readonly frame: Buffer
+  private frame: Buffer
+  private readonly spare: ArrayBufferLike[] = []
   private length = 0
   /** Bytes of the frame after which the next decision can be taken. */
   private needed = 5
@@ -23,7 +24,7 @@ export class FrameSplitter {
     this.frame = Buffer.allocUnsafeSlow(maxContentBytes + 3 * blocks + 64)
   }
 
-  /** The frames that are whole now; they are the receiver's to keep. */
+  /** The frames that are whole now; they are the receiver's to keep, or to give back. */
   push(chunk: Uint8Array): Uint8Array[] {
     const frames: Uint8Array[] = []
     for (let offset = 0; offset < chunk.length; ) {
@@ -34,11 +35,18 @@ export class FrameSplitter {
       // Blocks may be empty: decide until bytes are needed again.
       while (this.length === this.needed && this.length > 0) {
         if (!this.isWhole()) continue
-        frames.push(Buffer.from(this.frame.subarray(0, this.length)))
+        frames.push(this.frame.subarray(0, this.length))
+        const memory = this.spare.pop()
+        this.frame = memory ? Buffer.from(memory) : Buffer.allocUnsafeSlow(this.frame.length)
         this.length = 0
       }
     }
     return frames
+  }
+
+  /** A frame that nobody reads any more: without it, each one takes new memory. */
+  giveBack(frame: Uint8Array): void {
+    this.spare.push(frame.buffer)
   }
 
   /** Throws when the stream ended within a frame. */

@@ -16,6 +16,7 @@ export interface ArchiveHandler {
 
 /** The list of a directory with a million names has room. */
 const EXTENDED_MAX_BYTES = 67_108_864
+const ZEROS = Buffer.alloc(TAR_BLOCK_BYTES)
 const TYPES = new Map(Object.entries(TYPE_FLAGS).map(([type, flag]) => [flag, type as EntryType]))
 const EXTENDED_KEYS = ['path', 'linkpath', 'size', 'uid', 'gid', 'uname', 'gname', 'mtime']
 const GNU_KEYS = [
@@ -67,7 +68,7 @@ export class ArchiveParser {
       this.takeMap()
       return part.length
     }
-    const isZero = this.block.every((byte) => byte === 0)
+    const isZero = this.block.equals(ZEROS)
     if (this.state === 'end') {
       if (!isZero) throw new Error('something follows the end of the archive')
     } else if (isZero) {
@@ -87,7 +88,7 @@ export class ArchiveParser {
     if (this.state === 'data' && this.sparse) this.sparse.push(part, this.handler)
     else if (this.state === 'data') this.handler.data(part)
     else if (this.state === 'extended') this.extended.push(Buffer.from(part))
-    else if (part.some((byte) => byte !== 0)) throw new Error('content is not padded with zeros')
+    else if (!ZEROS.subarray(0, part.length).equals(part)) throw new Error('content is not padded with zeros')
     if (this.left === 0) this.endPart()
     return part.length
   }

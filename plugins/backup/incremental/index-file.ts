@@ -140,7 +140,9 @@ async function* partsOf(source: FileSource): AsyncGenerator<string> {
       if (count === 0) break
       position += count
       for (const frame of splitter.push(chunk.subarray(0, count))) {
-        yield Buffer.from(await Bun.zstdDecompress(frame)).toString('utf8')
+        const text = Buffer.from(await Bun.zstdDecompress(frame)).toString('utf8')
+        splitter.giveBack(frame)
+        yield text
       }
     }
     splitter.finish()

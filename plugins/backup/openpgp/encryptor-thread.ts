@@ -1,22 +1,15 @@
 // A thread that encrypts one stream: the program that a `Worker` of encryptor.ts runs.
+import { release } from '../memory.ts'
 import { HELD_BYTES, type Order, type Reply } from './encryptor.ts'
 import { DataEncryptor } from './protected-data.ts'
 
 declare const self: Worker
 
-/** What the cipher gives is garbage soon, of which the collector does not know in time how much it is. */
-const COLLECT_EVERY_BYTES = 8_388_608
-
 let encryptor: DataEncryptor | undefined
-let bytes = 0
 
 self.onmessage = ({ data: order }: MessageEvent<Order>) => {
   const reply = answer(order)
   self.postMessage(reply, 'packet' in reply ? [reply.packet.buffer] : [])
-  bytes += order.chunk?.length ?? 0
-  if (bytes < COLLECT_EVERY_BYTES) return
-  bytes = 0
-  Bun.gc(true)
 }
 
 function answer({ sessionKey, chunk, spare }: Order): Reply {
@@ -30,6 +23,7 @@ function answer({ sessionKey, chunk, spare }: Order): Reply {
       room.set(piece, used)
       used += piece.length
     }
+    if (chunk) release(chunk)
     return { packet: room.subarray(0, used) }
   } catch (error) {
     return { error: error instanceof Error ? error.message : String(error) }

@@ -1,4 +1,5 @@
 import { type Cipheriv, createCipheriv, createDecipheriv, createHash, randomBytes } from 'node:crypto'
+import { release } from '../memory.ts'
 import { PartialBodyReader, PartialBodyWriter, packetTag } from './partial-body.ts'
 
 // A symmetrically encrypted, integrity protected data packet of version 1 with one literal data packet in it:
@@ -55,13 +56,16 @@ export class DataEncryptor {
 
   private *seal(plain: Uint8Array): Generator<Uint8Array> {
     this.hash.update(plain)
-    yield* this.packet.push(this.cipher.update(plain))
+    const sealed = this.cipher.update(plain)
+    yield* this.packet.push(sealed)
+    release(sealed)
   }
 }
 
 /**
  * Decrypts the packet, from the length octets behind its tag. Throws when anything was changed, but for most
- * changes only at the end: until the generator has ended, nothing that it gave may be believed.
+ * changes only at the end: until the generator has ended, nothing that it gave may be believed. What it yields is valid
+ * until the next piece is asked for.
  */
 export async function* decryptData(
   chunks: AsyncIterable<Uint8Array>,
@@ -80,7 +84,9 @@ export async function* decryptData(
       if (!isVersionRead && body[0] !== VERSION) {
         throw new Error(`the encrypted data have version ${body[0]}, wanted ${VERSION}`)
       }
-      yield* plain.push(decipher.update(isVersionRead ? body : body.subarray(1)))
+      const opened = decipher.update(isVersionRead ? body : body.subarray(1))
+      yield* plain.push(opened)
+      release(opened)
       isVersionRead = true
     }
   }

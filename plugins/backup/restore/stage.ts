@@ -177,38 +177,49 @@ export class StagedTree implements ArchiveHandler {
   }
 
   /**
-   * Owner, mode and time of directories while they are still aside: where a restore is cut off, those that are in
-   * their place are finished.
+   * Owner, mode and time of directories while they are still aside, where nobody else can reach them: moving one as a
+   * whole changes none of it. Where a restore is cut off, those that are in their place are finished.
    */
   prepareDirectories(): void {
     // Who is not root can only move directories that he may write in.
-    const added = this.own.uid === 0 ? 0 : 0o200
-    // What cannot be set is told when it is tried in its place.
+    const addedMode = this.mayMoveAny ? 0 : 0o200
     const { ownersLost, attributesLost } = this.outcome
-    this.finishDirectories((name) => this.at(name), added)
-    Object.assign(this.outcome, { ownersLost, attributesLost })
+    for (const [name, wanted] of [...this.directories].reverse()) {
+      const entry = wanted && { ...wanted, mode: wanted.mode | addedMode }
+      this.attempt(name, () => this.finishDirectory(this.tree, this.at(name), entry))
+    }
+    // What cannot be set is told when it is tried in its place.
+    if (!this.mayMoveAny) Object.assign(this.outcome, { ownersLost, attributesLost })
   }
 
-  /** Owner, mode and time of directories, last of all: `place` gives the path of one that was newly made. */
-  finishDirectories(place: (name: string) => string | undefined, addedMode = 0): void {
-    for (const [name, wanted] of [...this.directories].reverse()) {
+  /** Sets what had to wait until directories were moved: `place` gives the path of one that was newly made. */
+  finishDirectories(place: (name: string) => string | undefined): void {
+    if (this.mayMoveAny) return
+    for (const [name, entry] of [...this.directories].reverse()) {
       const path = place(name)
       if (path === undefined) continue
-      const entry = wanted && { ...wanted, mode: wanted.mode | addedMode }
       this.attempt(name, () => {
         const pinned = this.host.openDirectory(path)
         try {
-          const handle = pinned.tree().openDirectory(path)
-          try {
-            if (entry) this.setAttributes(handle, entry)
-            else handle.setMode(PARENT_MODE)
-          } finally {
-            handle.close()
-          }
+          this.finishDirectory(pinned.tree(), path, entry)
         } finally {
           pinned.close()
         }
       })
+    }
+  }
+
+  private get mayMoveAny(): boolean {
+    return this.own.uid === 0
+  }
+
+  private finishDirectory(tree: TreeWriter, path: string, entry: ArchiveEntry | undefined): void {
+    const handle = tree.openDirectory(path)
+    try {
+      if (entry) this.setAttributes(handle, entry)
+      else handle.setMode(PARENT_MODE)
+    } finally {
+      handle.close()
     }
   }
 
