@@ -8,15 +8,17 @@ import {
 import type { Config } from './config.ts'
 import { changeFindings, compareReviewed, loadReviewed, saveReviewed } from './drift.ts'
 import { type Look, lookAround, type Outcome } from './look.ts'
+import { checkMaestro } from './maestro/check.ts'
 import { checkOfelia } from './ofelia/check.ts'
+import { checkRostr } from './rostr/check.ts'
 import { checkRstmdb } from './rstmdb/check.ts'
 import { complain, RULE_IDS, rulesOf, type Service } from './rules.ts'
 
 const CHECKS: Record<Service, (look: Look, context: CheckContext<Config>) => Outcome | Promise<Outcome>> = {
   rstmdb: (look) => ({ findings: checkRstmdb(look) }),
   ofelia: checkOfelia,
-  maestro: () => ({ findings: [] }),
-  rostr: () => ({ findings: [] }),
+  maestro: checkMaestro,
+  rostr: checkRostr,
 }
 
 export async function checkService(context: CheckContext<Config>): Promise<Report> {

@@ -66,7 +66,9 @@ export const configSchema = z.strictObject({
     ),
   environmentFiles: paths
     .default([])
-    .describe('Further files of variables that it is started with, and those that its unit names elsewhere'),
+    .describe(
+      'Files of variables: those that its unit names outside of the usual places, and those of a program that is started by hand',
+    ),
   home: absolutePath
     .default('/home/*')
     .describe('Home of the user that runs it, or a pattern: for rostr, which is installed there'),

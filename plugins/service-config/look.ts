@@ -51,6 +51,7 @@ export function lookAround(host: HostReader, config: Config): Look | undefined {
     unitDirectories: locations.unitDirectories,
     services,
     environmentFiles: locations.environmentFiles,
+    byHandToo: config.service === 'rostr',
     isProgram: (service) => isImageOf(config.service, service),
     runsProgram: (command) => new RegExp(`(?:^|[/\\s])${config.service}(?:[\\s]|$)`).test(command),
   })

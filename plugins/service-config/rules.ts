@@ -22,13 +22,13 @@ const INTEGRITY = ['OWASP-A08:2021', 'NIST-CSF-PR.DS-6']
 /** What each rule means, and about which programs it is. */
 export const RULES = {
   'unknown-key': {
-    of: ALL,
+    of: ['rstmdb', 'maestro', 'ofelia'],
     means: 'A configuration has a key that its program does not know, and passes over in silence',
     severity: 'warning',
     references: MISCONFIGURATION,
   },
   'ineffective-key': {
-    of: ALL,
+    of: ['rstmdb', 'ofelia'],
     means: 'A key stands in the documents of a program, and does nothing in it, or not what it says',
     severity: 'warning',
     references: MISCONFIGURATION,
@@ -46,7 +46,7 @@ export const RULES = {
     references: MISCONFIGURATION,
   },
   'wrong-value': {
-    of: ALL,
+    of: ['rstmdb', 'maestro', 'ofelia'],
     means: 'A setting has a value of another kind, or outside of what its program takes',
     severity: 'warning',
     references: MISCONFIGURATION,
@@ -64,7 +64,7 @@ export const RULES = {
     references: MISCONFIGURATION,
   },
   'ineffective-variable': {
-    of: ALL,
+    of: ['rostr', 'rstmdb', 'ofelia'],
     means: 'A variable of the environment is not read by its program, or passed over as it is written',
     severity: 'warning',
     references: MISCONFIGURATION,
@@ -112,7 +112,7 @@ export const RULES = {
     references: AUTHENTICATION,
   },
   'placeholder-secret': {
-    of: ALL,
+    of: ['rostr', 'maestro', 'ofelia'],
     means: 'A secret is the example from a document, or a word that anybody would try',
     severity: 'critical',
     references: ['OWASP-A07:2021', 'CWE-1392'],
@@ -388,7 +388,7 @@ export const RULES = {
     references: ['NIST-CSF-DE.DP-4'],
   },
   'unencrypted-webhook': {
-    of: ['ofelia'],
+    of: ['rostr', 'ofelia'],
     means: 'A webhook is sent without encryption, or to an address that is none',
     severity: 'warning',
     references: CRYPTOGRAPHY,

@@ -1,9 +1,9 @@
-import { isVariableReference, parseAssignments } from '../../agent/contract/mod.ts'
+import { isGlob, isVariableReference, parseAssignments } from '../../agent/contract/mod.ts'
 import type { Files } from './files.ts'
-import { type ComposeService, composeServices } from './read/compose.ts'
+import { type ComposeEntry, type ComposeService, composeServices } from './read/compose.ts'
 import { parseUnit, splitWords, type UnitSetting } from './read/unit.ts'
 import { parseYaml } from './read/yaml.ts'
-import { deleteLine, type Edit, insertAfterLine, type Place, replaceLine, replaceOnLine } from './setting.ts'
+import { deleteLine, type Edit, insertAfterLine, type Place, replaceLine, replaceValue } from './setting.ts'
 
 /** A variable of the environment that a program is started with. */
 export interface Variable {
@@ -43,7 +43,8 @@ export interface RuntimeSources {
   /** All services of the Compose files. */
   services: readonly ComposeService[]
   environmentFiles: string[]
-  home?: string | undefined
+  /** People start it, too, with these files in their environment. */
+  byHandToo: boolean
   /** Whether a Compose service runs the program. */
   isProgram(service: ComposeService): boolean
   /** Whether a unit does, by its ExecStart; units by exact name always do. */
@@ -58,24 +59,29 @@ export function findRuntimes(files: Files, sources: RuntimeSources): Runtime[] {
     ...unitRuntimes(files, sources),
     ...sources.services.filter(sources.isProgram).map((service) => composeRuntime(files, service)),
   ]
-  if (runtimes.length === 0) {
-    runtimes.push({
-      kind: 'unknown',
-      name: 'by hand',
-      place: undefined,
-      variables: new Map(),
-      command: [],
-      complete: false,
-      ignored: [],
-      settings: [],
-    })
-  }
-  for (const runtime of runtimes) {
-    for (const path of sources.environmentFiles.flatMap((pattern) => files.match(pattern))) {
-      addFile(files, runtime, path, { optional: true, systemd: false })
-    }
-  }
+  // What a unit or a Compose file does not name, the program does not get.
+  const variables = sources.environmentFiles.flatMap((pattern) => files.match(pattern))
+  if (sources.byHandToo) {
+    // Each user has a file of his own.
+    for (const path of variables) runtimes.push(byHand(files, [path], true))
+    if (variables.length === 0) runtimes.push(byHand(files, [], true))
+  } else if (runtimes.length === 0) runtimes.push(byHand(files, variables, false))
   return runtimes
+}
+
+function byHand(files: Files, paths: string[], complete: boolean): Runtime {
+  const runtime: Runtime = {
+    kind: 'unknown',
+    name: 'by hand',
+    place: paths[0] === undefined ? undefined : { path: paths[0] },
+    variables: new Map(),
+    command: [],
+    complete,
+    ignored: [],
+    settings: [],
+  }
+  for (const path of paths) addFile(files, runtime, path, { optional: true, systemd: false })
+  return runtime
 }
 
 interface UnitFiles {
@@ -90,21 +96,28 @@ function unitRuntimes(files: Files, sources: RuntimeSources): Runtime[] {
     for (const pattern of sources.units) {
       for (const path of files.match(`${directory}/${pattern}`)) {
         const name = path.slice(path.lastIndexOf('/') + 1)
-        // The first directory wins, as for systemd.
-        if (!found.has(name)) found.set(name, { name, fragment: path, dropIns: [] })
+        // The first directory wins, as for systemd; each home is for itself.
+        const key = isGlob(directory) ? path : name
+        if (!found.has(key)) found.set(key, { name, fragment: path, dropIns: [] })
       }
     }
   }
   for (const unit of [...found.values()].slice(0, MAX_UNITS)) {
     const byName = new Map<string, string>()
+    const own = unit.fragment.slice(0, unit.fragment.lastIndexOf('/'))
     for (const directory of sources.unitDirectories.toReversed()) {
-      for (const path of files.match(`${directory}/${unit.name}.d/*.conf`)) {
+      for (const path of files.match(`${isGlob(directory) ? own : directory}/${unit.name}.d/*.conf`)) {
         byName.set(path.slice(path.lastIndexOf('/') + 1), path)
       }
     }
     unit.dropIns = [...byName.keys()].toSorted().flatMap((name) => byName.get(name) ?? [])
   }
   return [...found.values()].slice(0, MAX_UNITS).flatMap((unit) => unitRuntime(files, unit, sources) ?? [])
+}
+
+/** Of a unit of a user: the home that it lies in. */
+function homeOf(fragment: string): string {
+  return /^(.*)\/\.config\/systemd\/user\//.exec(fragment)?.[1] ?? '%h'
 }
 
 function unitRuntime(files: Files, unit: UnitFiles, sources: RuntimeSources): Runtime | undefined {
@@ -141,7 +154,7 @@ function unitRuntime(files: Files, unit: UnitFiles, sources: RuntimeSources): Ru
     } else if (setting.key === 'EnvironmentFile') {
       if (setting.value === '') environmentFiles = []
       else {
-        const path = setting.value.replace(/^-/, '').replaceAll('%h', sources.home ?? '%h')
+        const path = setting.value.replace(/^-/, '').replaceAll('%h', homeOf(unit.fragment))
         environmentFiles.push({ path, optional: setting.value.startsWith('-') })
       }
     } else if (setting.key === 'PassEnvironment') {
@@ -172,9 +185,9 @@ function addInline(runtime: Runtime, word: string, place: Place, alone: boolean)
   if (equals <= 0) return
   const name = word.slice(0, equals)
   const value = word.slice(equals + 1).replaceAll('%%', '%')
-  const edit: Edit = (wanted) => replaceOnLine(place, word, `${name}=${wanted}`)
+  const edit: Edit = (wanted) => replaceValue(place, `${name}=`, 'word', `${name}=${wanted}`)
   // An empty Environment= would take back all that stand before it.
-  const remove = alone ? deleteLine(place) : replaceOnLine(place, word, '')
+  const remove = alone ? deleteLine(place) : replaceValue(place, `${name}=`, 'word', '')
   runtime.variables.set(name, { name, value, place, inline: true, edit, remove })
 }
 
@@ -242,10 +255,9 @@ function composeRuntime(files: Files, service: ComposeService): Runtime {
   for (const file of service.environmentFiles) {
     addFile(files, runtime, absolute(file.path), { optional: !file.required, systemd: false })
   }
-  for (const { name, value, line } of service.environment) {
+  for (const { name, value, line, style } of service.environment) {
     const place = { path, line }
-    const edit: Edit = (wanted) =>
-      replaceOnLine(place, value ?? name, value === undefined ? `${name}=${wanted}` : wanted)
+    const edit = editEntry(place, { name, style })
     const remove = deleteLine(place)
     runtime.variables.set(name, {
       name,
@@ -257,6 +269,14 @@ function composeRuntime(files: Files, service: ComposeService): Runtime {
     })
   }
   return runtime
+}
+
+/** An entry of a Compose file, given another value. */
+export function editEntry(place: Place, { name, style }: Pick<ComposeEntry, 'name' | 'style'>): Edit {
+  return (wanted) => {
+    if (style === 'list') return replaceValue(place, `${name}=`, 'word', `${name}=${wanted}`)
+    return replaceValue(place, `${name}:`, style === 'flow' ? 'flow' : 'line', `${name}: "${wanted}"`)
+  }
 }
 
 /** Compose replaces `${NAME}` from what it is started with; `$$` is a dollar sign. */

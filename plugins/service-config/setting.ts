@@ -38,16 +38,39 @@ function quoted(text: string): string {
 }
 
 function delimiterFor(...texts: string[]): string {
-  return ['/', '|', '#', ','].find((delimiter) => texts.every((text) => !text.includes(delimiter))) ?? '/'
+  return (
+    ['/', '|', '#', '~', '!'].find((delimiter) => texts.every((text) => !text.includes(delimiter))) ?? '/'
+  )
 }
 
-/** A sed that replaces the first occurrence of a text on one line. */
+function escaped(text: string, special: RegExp, delimiter: string): string {
+  return text.replace(special, '\\$&').replaceAll(delimiter, delimiter === '/' ? '\\/' : delimiter)
+}
+
+/** A sed that replaces the first occurrence of a text on one line. The text must be no secret. */
 export function replaceOnLine({ path, line }: Place, from: string, to: string): string {
   const delimiter = delimiterFor(from, to)
-  const escaped = (text: string, special: RegExp) =>
-    text.replace(special, '\\$&').replaceAll(delimiter, delimiter === '/' ? '\\/' : delimiter)
-  const pattern = escaped(from, /[\\.*[\]^$]/g)
-  const replacement = escaped(to, /[\\&]/g)
+  const pattern = escaped(from, /[\\.*[\]^$]/g, delimiter)
+  const replacement = escaped(to, /[\\&]/g, delimiter)
+  return `sed -i ${quoted(`${line ?? ''}s${delimiter}${pattern}${delimiter}${replacement}${delimiter}`)} ${shellWord(path)}`
+}
+
+/** How far a value goes: what it is can be a secret, and is no part of any command. */
+export type Extent = 'line' | 'flow' | 'single quotes' | 'double quotes' | 'word'
+
+const EXTENTS: Record<Extent, string> = {
+  line: '.*',
+  flow: '[^,}]*',
+  'single quotes': "'[^']*'",
+  'double quotes': '"[^"]*"',
+  word: `[^[:space:]"']*`,
+}
+
+/** A sed that gives what follows `head` on a line another value, whatever it is now. */
+export function replaceValue({ path, line }: Place, head: string, extent: Extent, to: string): string {
+  const delimiter = delimiterFor(head, to, EXTENTS[extent])
+  const pattern = escaped(head, /[\\.*[\]^$]/g, delimiter) + EXTENTS[extent]
+  const replacement = escaped(to, /[\\&]/g, delimiter)
   return `sed -i ${quoted(`${line ?? ''}s${delimiter}${pattern}${delimiter}${replacement}${delimiter}`)} ${shellWord(path)}`
 }
 

@@ -1,6 +1,13 @@
 import { foldName, nearest } from '../../agent/contract/mod.ts'
 import { nodeAt, type YamlFile, type YamlNode } from './read/yaml.ts'
-import { appendLines, type Edit, insertAfterLine, type Place, replaceOnLine } from './setting.ts'
+import {
+  appendLines,
+  type Edit,
+  insertAfterLine,
+  type Place,
+  replaceOnLine,
+  replaceValue,
+} from './setting.ts'
 
 /** A YAML configuration of a program: its parts by key, with their places and how they are changed. */
 export class YamlConfig {
@@ -47,7 +54,25 @@ export class YamlConfig {
       return `Write "${name}: ${value}" at ${this.path}:${node.line} instead of what is there`
     // What stands before the colon is kept: a key in quotes stays one.
     const head = /^("[^"]*"|'[^']*'|[^:\s]+)\s*:/.exec(written)?.[0] ?? `${name}:`
-    return replaceOnLine({ path: this.path, line: node.line }, written, `${head} ${value}`)
+    const first = written.slice(head.length).trimStart().charAt(0)
+    const extent =
+      first === '"'
+        ? 'double quotes'
+        : first === "'"
+          ? 'single quotes'
+          : this.isInFlow(node)
+            ? 'flow'
+            : 'line'
+    // Blanks between colon and value are written out: the pattern begins with the value itself.
+    const blanks = /^\s*/.exec(written.slice(head.length))?.[0] ?? ''
+    return replaceValue({ path: this.path, line: node.line }, head + blanks, extent, `${head} ${value}`)
+  }
+
+  /** Whether braces end a value before its line does. */
+  private isInFlow(node: YamlNode): boolean {
+    const { text } = this.file
+    const end = text.indexOf('\n', node.end)
+    return /^\s*[,}\]]/.test(text.slice(node.end, end < 0 ? undefined : end))
   }
 
   private insert(parent: YamlNode, line: string): string {

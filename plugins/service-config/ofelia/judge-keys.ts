@@ -1,4 +1,4 @@
-import { type Finding, foldName, nearest } from '../../../agent/contract/mod.ts'
+import { type Finding, foldName, nearest, shellWord } from '../../../agent/contract/mod.ts'
 import { complain } from '../rules.ts'
 import type { Runtime } from '../runtime.ts'
 import type { DeadKey } from '../schema.ts'
@@ -254,15 +254,15 @@ function literalSecret(section: Section, name: string, value: Value, spec: Ofeli
   })
 }
 
-function truncated(section: Section, key: Key, { place, comment, glued, text, edit }: Value): Finding[] {
+function truncated(section: Section, key: Key, { place, comment, glued }: Value): Finding[] {
   if (comment === undefined) return []
   // In a command ";" is no comment to whoever writes it, blank or not.
   const isMeant = !glued && !(key.folded === 'command' && comment.startsWith(';'))
   if (isMeant) return []
   const name = `${section.prefix}.${printable(key.name)}`
   const summary = `The value of ${printable(key.name)} is cut off at "${comment.charAt(0)}": for Ofelia a comment begins there`
-  const whole = `${text}${/\s$/.test(text) || glued ? '' : ' '}${comment}`
-  const remedy = whole.includes('`') ? `Write the value without "${comment.charAt(0)}"` : edit(`\`${whole}\``)
+  // The value may be a secret: it is put between backquotes where it stands, unseen.
+  const remedy = `sed -i '${place.line}s/^\\([^=:]*[=:][[:space:]]*\\)\\(.*\\)$/\\1\`\\2\`/' ${shellWord(place.path)}`
   return [complain('truncated-value', { key: name, place, summary, remedy })]
 }
 

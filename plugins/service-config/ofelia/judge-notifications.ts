@@ -1,6 +1,7 @@
 import type { Finding } from '../../../agent/contract/mod.ts'
 import { complain, type RuleId } from '../rules.ts'
 import type { Runtime } from '../runtime.ts'
+import { replaceOnLine } from '../setting.ts'
 import type { Globals } from './globals.ts'
 import { PRESET_HOSTS } from './keys.ts'
 import { isJob, lastValue, type Section, type Value } from './model.ts'
@@ -45,8 +46,7 @@ export function judgeWebhooks(globals: Globals, sections: readonly Section[], ru
         scheme === 'http'
           ? 'The webhook is sent without encryption'
           : 'The address of the webhook is none of https'
-      const remedy =
-        value && scheme === 'http' ? value.edit(value.text.replace(/^http:/i, 'https:')) : undefined
+      const remedy = value && scheme === 'http' ? replaceOnLine(value.place, 'http:', 'https:') : undefined
       findings.push(complain('unencrypted-webhook', { key, place, summary, remedy }))
     }
     if (

@@ -1,6 +1,7 @@
 import { type Finding, foldName } from '../../../agent/contract/mod.ts'
 import type { ComposeEntry, ComposeService } from '../read/compose.ts'
 import { complain } from '../rules.ts'
+import { editEntry } from '../runtime.ts'
 import { deleteLine, insertAfterLine, replaceOnLine } from '../setting.ts'
 import { GLOBAL, JOB_TYPES } from './keys.ts'
 import { isJob, type Key, type Section } from './model.ts'
@@ -136,9 +137,10 @@ function insertLabel(service: ComposeService, beside: ComposeEntry, name: string
   return insertAfterLine(place, ' '.repeat(indent) + (list ? `- ${name}=${value}` : `${name}: "${value}"`))
 }
 
-function keyOf(service: ComposeService, { value, line }: ComposeEntry, name: string): Key {
+function keyOf(service: ComposeService, entry: ComposeEntry, name: string): Key {
+  const { value, line } = entry
   const place = { path: service.path, line }
   const text = value ?? ''
-  const edit = (wanted: string) => replaceOnLine(place, text, wanted)
+  const edit = editEntry(place, entry)
   return { name, folded: foldName(name), values: [{ text, place, edit }] }
 }

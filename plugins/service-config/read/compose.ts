@@ -23,6 +23,8 @@ export interface ComposeEntry {
   name: string
   value: string | undefined
   line: number
+  /** NAME=value in a list, or a map, of lines or in braces. */
+  style: 'list' | 'map' | 'flow'
 }
 
 const MAX_SERVICES = 500
@@ -62,14 +64,19 @@ function styleOf(file: YamlFile, node: YamlNode | undefined): ComposeService['la
 /** A map, or a list of NAME=value. */
 function entriesOf(node: YamlNode | undefined): ComposeEntry[] {
   if (node?.kind === 'map') {
-    return [...node.entries].map(([name, child]) => ({ name, value: textOf(child)?.text, line: child.line }))
+    return [...node.entries].map(([name, child]) => ({
+      name,
+      value: textOf(child)?.text,
+      line: child.line,
+      style: node.flow ? ('flow' as const) : ('map' as const),
+    }))
   }
   return (node?.items ?? []).flatMap((item): ComposeEntry[] => {
     const { text, line } = textOf(item) ?? {}
     if (text === undefined || line === undefined) return []
     const equals = text.indexOf('=')
-    if (equals < 0) return [{ name: text, value: undefined, line }]
-    return [{ name: text.slice(0, equals), value: text.slice(equals + 1), line }]
+    if (equals < 0) return [{ name: text, value: undefined, line, style: 'list' }]
+    return [{ name: text.slice(0, equals), value: text.slice(equals + 1), line, style: 'list' }]
   })
 }
 
