@@ -26,6 +26,10 @@ export const configSchema = z.strictObject({
           .array(source)
           .default([])
           .describe('With `sources`: addresses and prefixes that may reach it, and no others'),
+        rateLimited: z
+          .boolean()
+          .default(false)
+          .describe('Whether the packet filter must limit how often one address may connect'),
         service: z.string().optional().describe('What it is, for the reader'),
       }),
     )

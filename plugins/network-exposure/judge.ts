@@ -1,6 +1,8 @@
-import { covers, type Finding, formatPrefix, parsePrefix } from '../../agent/contract/mod.ts'
+import { covers, type Finding, parsePrefix } from '../../agent/contract/mod.ts'
 import type { Allowance, Config } from './config.ts'
+import type { FirewallManager } from './firewall/manager.ts'
 import { describeReach, REACHES, type Reached } from './reach.ts'
+import { filterPort, limitRate } from './remedy.ts'
 
 /** A port of this host with all that listens on it. */
 export interface OpenPort {
@@ -9,9 +11,13 @@ export interface OpenPort {
   /** As configured by the service: "0.0.0.0", "[::]", "published by Docker". */
   addresses: string[]
   unit: string | undefined
+  /** Names of the processes of that unit. */
+  processes: string[]
   user: string
   /** A container's port, which goes past the filter of what comes in. */
   isPublished: boolean
+  publisher: 'Docker' | 'Podman' | undefined
+  isRateLimited: boolean
   ipv4: Reached | undefined
   ipv6: Reached | undefined
   reached: Reached
@@ -21,17 +27,19 @@ export interface OpenPort {
 const NEVER: Record<number, string> = { 2375: 'the Docker API without TLS' }
 
 /** Pure: what is wrong with a port. */
-export function judgePort(open: OpenPort, config: Config): Finding[] {
+export function judgePort(open: OpenPort, config: Config, manager: FirewallManager): Finding[] {
   const findings: Finding[] = []
   const allowance = [...config.allow, ...config.anywhere.map(forAnyone)].find((one) => isFor(one, open))
   const { reach } = open.reached
   const never = open.protocol === 'tcp' && reach !== 'loopback' ? NEVER[open.port] : undefined
-  const name = `${open.protocol.toUpperCase()} port ${open.port}${open.unit ? ` (${open.unit})` : ''}`
+  const who = [open.unit, ...open.processes].filter(Boolean).join(', ')
+  const name = `${open.protocol.toUpperCase()} port ${open.port}${who === '' ? '' : ` (${who})`}`
   const what = allowance?.service ? `${name}, ${allowance.service}` : name
   const subject = `${open.protocol}/${open.port}`
   const evidence = {
     addresses: open.addresses.join(', '),
     unit: open.unit ?? null,
+    processes: open.processes.join(', '),
     user: open.user,
     reach,
     allowed: allowance?.reach ?? null,
@@ -43,7 +51,7 @@ export function judgePort(open: OpenPort, config: Config): Finding[] {
       subject,
       severity: reach === 'anywhere' || never ? 'critical' : 'warning',
       summary: `${what}: ${describeReach(open.reached)}; ${wanted}`,
-      remedy: remedyFor(open, allowance),
+      remedy: remedyFor(open, allowance, manager),
       evidence,
     })
   } else if (!allowance && reach !== 'loopback' && config.others === 'finding') {
@@ -52,7 +60,17 @@ export function judgePort(open: OpenPort, config: Config): Finding[] {
       subject,
       severity: 'warning',
       summary: `${what} listens on ${open.addresses.join(', ')}, and ${describeReach(open.reached)}`,
-      remedy: `If it is meant to be so, add { port: ${open.port}, protocol: ${open.protocol}, reach: ${reach} } to \`allow\`. Else: ${remedyFor(open, undefined)}`,
+      remedy: `If it is meant to be so, add { port: ${open.port}, protocol: ${open.protocol}, reach: ${reach} } to \`allow\`. Else: ${remedyFor(open, undefined, manager)}`,
+      evidence,
+    })
+  }
+  if (allowance?.rateLimited && reach !== 'loopback' && !open.isRateLimited) {
+    findings.push({
+      rule: 'not-rate-limited',
+      subject,
+      severity: 'info',
+      summary: `${what}: nothing limits how often one address may connect`,
+      remedy: limitRate(open, manager),
       evidence,
     })
   }
@@ -76,7 +94,7 @@ export function judgePort(open: OpenPort, config: Config): Finding[] {
 }
 
 function forAnyone(port: Config['anywhere'][number]): Allowance {
-  return { port, protocol: 'tcp', reach: 'anywhere', sources: [] }
+  return { port, protocol: 'tcp', reach: 'anywhere', sources: [], rateLimited: false }
 }
 
 function isFor({ port, protocol }: Allowance, open: OpenPort): boolean {
@@ -114,17 +132,21 @@ function describeAllowance(allowance: Allowance | undefined): string {
   }
 }
 
-function remedyFor(
-  { port, protocol, isPublished, reached }: OpenPort,
-  allowance: Allowance | undefined,
-): string {
-  const from = allowance?.sources.length ? allowance.sources : reached.sources.map(formatPrefix)
-  if (isPublished) {
-    return `publish it on the loopback (127.0.0.1:${port}:…), or drop what comes from elsewhere in the chain DOCKER-USER`
+function remedyFor(open: OpenPort, allowance: Allowance | undefined, manager: FirewallManager): string {
+  const { port, protocol, reached } = open
+  if (open.isPublished) return publishElsewhere(open)
+  const allowed = allowance?.sources.flatMap((text) => parsePrefix(text) ?? []) ?? []
+  const sources = allowed.length > 0 || allowance?.reach === 'loopback' ? allowed : reached.sources
+  return `Bind the service to 127.0.0.1 or a private address; or filter it:\n${filterPort(manager, { port, protocol }, sources)}`
+}
+
+/** What comes in for a container is handed on: filters of what comes in do not see it. */
+function publishElsewhere({ port, protocol, publisher }: OpenPort): string {
+  const udp = protocol === 'udp' ? '/udp' : ''
+  const loopback = `Publish it on the loopback: -p 127.0.0.1:${port}:…${udp}, or ports: ["127.0.0.1:${port}:…${udp}"]`
+  const options = `-p ${protocol} -m conntrack --ctorigdstport ${port} --ctdir ORIGINAL -j DROP`
+  if (publisher === 'Docker') {
+    return `${loopback}; or drop what comes from elsewhere:\niptables -I DOCKER-USER ${options}\nip6tables -I DOCKER-USER ${options}`
   }
-  const filter =
-    allowance?.reach === 'sources' || from.length > 0
-      ? from.map((source) => `ufw allow from ${source} to any port ${port} proto ${protocol}`).join('\n')
-      : `ufw deny ${port}/${protocol}`
-  return `Bind the service to 127.0.0.1 or a private address; or filter it:\n${filter}`
+  return `${loopback}; or drop what comes from elsewhere before it is handed on:\niptables -I FORWARD ${options}\nip6tables -I FORWARD ${options}`
 }

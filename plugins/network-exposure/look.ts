@@ -1,7 +1,10 @@
 import { type Blind, describeError, type HostReader } from '../../agent/contract/mod.ts'
 import type { PacketFilter } from './firewall/filter.ts'
-import { type IptablesRules, parseIptables } from './firewall/iptables.ts'
+import { parseIptables } from './firewall/iptables.ts'
+import { type FirewallManager, findManager } from './firewall/manager.ts'
 import { parseNftables } from './firewall/nftables.ts'
+import type { PublishedPort } from './firewall/published.ts'
+import { CONTROL_GROUPS } from './processes.ts'
 import { type Listener, parseControlGroups, parseDefaultInterfaces, parseSockets } from './sockets.ts'
 
 export const PROGRAMS = {
@@ -12,7 +15,6 @@ export const PROGRAMS = {
 } as const
 
 const MAX_OUTPUT_BYTES = 16 * 1024 * 1024
-const CONTROL_GROUPS = '/sys/fs/cgroup'
 const PROGRAM_TIMEOUT_MS = 20_000
 const MAX_PROC_BYTES = 32 * 1024 * 1024
 
@@ -22,7 +24,9 @@ export interface Network {
   controlGroups: Map<number, string>
   /** All must be passed. */
   filters: PacketFilter[]
-  iptables: IptablesRules[]
+  published: PublishedPort[]
+  /** What the operator switches the packet filter with. */
+  manager: FirewallManager
   blind: Blind[]
 }
 
@@ -69,23 +73,36 @@ export async function lookAtNetwork(
     blind.push({ subject: program, reason, rules: FIREWALL_RULES })
     return undefined
   }
-  const iptables: IptablesRules[] = []
+  const filters: PacketFilter[] = []
+  const published: PublishedPort[] = []
+  const rules = ['published-past-firewall']
   for (const family of [4, 6] as const) {
     const text = await output(PROGRAMS[family])
     if (text === undefined) continue
-    iptables.push(parseIptables(text, family, outside))
+    const parsed = parseIptables(text, family, outside)
+    filters.push(parsed.filter)
+    published.push(...parsed.published)
+    const [first] = parsed.strange
+    if (first === undefined) continue
+    const reason = `${parsed.strange.length} rules that send packets elsewhere are not understood: ${first}`
+    blind.push({ subject: PROGRAMS[family], reason, rules })
   }
-  const filters = iptables.map(({ filter }) => filter)
   const ruleset = await output(PROGRAMS.nft, '-j', 'list', 'ruleset')
   if (ruleset !== undefined) {
     try {
-      filters.push(parseNftables(ruleset, outside))
+      const parsed = parseNftables(ruleset, outside)
+      filters.push(parsed.filter)
+      published.push(...parsed.published)
+      const reason = `${parsed.strange} rules that send packets elsewhere are not understood`
+      if (parsed.strange > 0) blind.push({ subject: PROGRAMS.nft, reason, rules })
     } catch (error) {
       const reason = `its rules are not understood: ${describeError(error)}`
       blind.push({ subject: PROGRAMS.nft, reason, rules: FIREWALL_RULES })
     }
   }
-  return { listeners, controlGroups: await controlGroups(host, signal), filters, iptables, blind }
+  const manager = findManager(host)
+  const groups = await controlGroups(host, signal)
+  return { listeners, controlGroups: groups, filters, published, manager, blind }
 }
 
 /** Who has a socket is for the reader only: where it cannot be told, nothing is blind. */

@@ -1,7 +1,9 @@
 import { definePlugin } from '../../agent/contract/mod.ts'
 import { checkExposure } from './check.ts'
 import { configSchema } from './config.ts'
+import { MANAGER_FILES } from './firewall/manager.ts'
 import { PROGRAMS } from './look.ts'
+import { CONTROL_GROUPS } from './processes.ts'
 
 export default definePlugin({
   name: 'network-exposure',
@@ -28,15 +30,18 @@ export default definePlugin({
       means: 'A port is filtered over IPv4, but not so over IPv6',
       severity: 'warning',
     },
+    'not-rate-limited': {
+      means: 'Nothing limits how often one address may connect to a port, though that is required',
+      severity: 'info',
+    },
     'no-firewall': { means: 'What comes in is not filtered, though that is required', severity: 'warning' },
   },
   config: configSchema,
   permissions: () => ({
     check: {
-      // The units of sockets are told by number only.
-      list: ['/sys/fs/cgroup'],
       // A program looks for the network in a directory of /proc that is its own, and has no name before it runs.
-      read: ['/proc', '/etc/iproute2'],
+      // The units of sockets are told by number only, and processes by their unit.
+      read: ['/proc', '/etc/iproute2', CONTROL_GROUPS, ...MANAGER_FILES],
       net: ['netlink'],
       run: [[PROGRAMS.ss, '-Hlntue'], [PROGRAMS.nft, '-j', 'list', 'ruleset'], [PROGRAMS[4]], [PROGRAMS[6]]],
       // To see the rules of the packet filter the kernel wants the right to change them.

@@ -1,4 +1,4 @@
-import { covers, type Prefix } from '../../../agent/contract/mod.ts'
+import { type Address, covers, hostPrefix, type Prefix } from '../../../agent/contract/mod.ts'
 
 // What a packet filter does with the first packet of a connection from somewhere outside, of which nothing is known
 // but its protocol, family and port. What cannot be told is read as "it may pass": a mistake may only show too much.
@@ -25,6 +25,8 @@ export interface Rule {
   notSources?: Prefix[] | undefined
   /** Other than `sources` says the source is constrained, in a way that is not understood (a set of names, a country). */
   hasStrangeSource?: boolean | undefined
+  /** What it matches is limited in its rate. */
+  isLimit?: boolean | undefined
   verdict: Verdict
 }
 
@@ -36,6 +38,17 @@ export interface Packet {
   protocol: 'tcp' | 'udp'
   family: 4 | 6
   port: number
+  /** Of a packet that is forwarded: where to. Undefined: some address of this host. */
+  destination?: Address | undefined
+  /** Of a packet to a published port: the port that it came for. */
+  originalPort?: number | undefined
+}
+
+/** Whether a packet goes to one of these addresses; undefined where they are not known. */
+export function goesTo({ destination, family }: Packet, prefixes: Prefix[] | undefined): Truth {
+  if (prefixes?.every((prefix) => prefix.family !== family)) return 'no'
+  if (!destination || !prefixes) return 'maybe'
+  return prefixes.some((prefix) => covers(prefix, hostPrefix(destination))) ? 'yes' : 'no'
 }
 
 export interface Chain {
@@ -50,8 +63,10 @@ export interface BaseChain extends Chain {
 }
 
 export interface PacketFilter {
-  /** In the order of their priority: a packet must pass all of them. */
+  /** In the order of their priority: a packet for this host must pass all of them. */
   input: BaseChain[]
+  /** The same for a packet that is handed on, such as to a container. */
+  forward: BaseChain[]
   chains: ReadonlyMap<string, Chain>
 }
 
@@ -75,14 +90,33 @@ export const ANYONE: Admission = { anyone: true }
 const NOBODY: Admission = { anyone: false, sources: [] }
 
 /** Pure: whom the filter lets through to a port. */
-export function admit(filter: PacketFilter, packet: Packet): Admission {
-  return filter.input
+export function admit(filter: PacketFilter, packet: Packet, hook: 'input' | 'forward' = 'input'): Admission {
+  return filter[hook]
     .filter(({ families }) => families.includes(packet.family))
     .reduce((population, chain) => {
       const passage = new Passage(filter.chains, packet)
       const out = passage.walk(chain, population, 0)
       return either(passage.accepted, chain.policy === 'accept' ? out : NOBODY)
     }, ANYONE)
+}
+
+/** Whether some rule that such a packet may come to limits its rate. Pure. */
+export function isRateLimited(
+  filter: PacketFilter,
+  packet: Packet,
+  hook: 'input' | 'forward' = 'input',
+): boolean {
+  const seen = new Set<Chain>()
+  const hasLimit = (chain: Chain): boolean => {
+    if (seen.has(chain)) return false
+    seen.add(chain)
+    return chain.rules.some(({ matches, isLimit, verdict }) => {
+      if (matches(packet) === 'no') return false
+      const next = 'chain' in verdict ? filter.chains.get(verdict.chain) : undefined
+      return isLimit === true || (next !== undefined && hasLimit(next))
+    })
+  }
+  return filter[hook].filter(({ families }) => families.includes(packet.family)).some(hasLimit)
 }
 
 /** Who is among both. */

@@ -1,31 +1,25 @@
-import { type Prefix, parsePrefix } from '../../../agent/contract/mod.ts'
+import { type Prefix, parseAddress, parsePrefix } from '../../../agent/contract/mod.ts'
 import {
   all,
   type BaseChain,
   type Chain,
   comesInBy,
+  goesTo,
   opposite,
+  type Packet,
   type PacketFilter,
   type Rule,
   type Truth,
   type Verdict,
 } from './filter.ts'
-
-/** Port that a published container port stands for. */
-export interface PublishedPort {
-  protocol: 'tcp' | 'udp'
-  /** Address of the host that it is published on; undefined: all. */
-  address: string | undefined
-  port: number
-  target: string
-}
+import { isOwnAddress, type PublishedPort, portsOfRange, publisherOf } from './published.ts'
 
 export interface IptablesRules {
   family: 4 | 6
   filter: PacketFilter
-  /** What is forwarded passes this chain first, where Docker is there. */
-  forward: PacketFilter | undefined
   published: PublishedPort[]
+  /** Rules that send packets elsewhere, and are not understood. */
+  strange: string[]
 }
 
 const VERDICTS: Record<string, Verdict['kind']> = {
@@ -52,6 +46,7 @@ const PASSING = new Set([
 export function parseIptables(text: string, family: 4 | 6, outside: string[]): IptablesRules {
   const tables = new Map<string, Map<string, { policy: string; rules: Rule[] }>>()
   const published: PublishedPort[] = []
+  const strange: string[] = []
   let table = ''
   for (const line of text.split('\n')) {
     if (line.startsWith('*')) table = line.slice(1).trim()
@@ -62,9 +57,10 @@ export function parseIptables(text: string, family: 4 | 6, outside: string[]): I
     const appended = /^-A (\S+) (.*)$/.exec(line)
     if (!appended?.[1]) continue
     const words = splitWords(appended[2] ?? '')
-    if (table === 'nat') {
-      const port = publishedPort(words)
-      if (port) published.push(port)
+    if (table === 'nat' && words.includes('DNAT')) {
+      const ports = publishedPorts(words, family, publisherOf('', appended[1]))
+      if (ports) published.push(...ports.filter((port) => !isOwnAddress(port)))
+      else strange.push(line)
     }
     chains.get(appended[1])?.rules.push(parseRule(words, outside))
   }
@@ -77,9 +73,9 @@ export function parseIptables(text: string, family: 4 | 6, outside: string[]): I
   const all = new Map<string, Chain>(chains)
   return {
     family,
-    filter: { input: base('INPUT'), chains: all },
-    forward: chains.has('DOCKER-USER') ? { input: base('FORWARD'), chains: all } : undefined,
+    filter: { input: base('INPUT'), forward: base('FORWARD'), chains: all },
     published,
+    strange,
   }
 }
 
@@ -90,7 +86,7 @@ function splitWords(text: string): string[] {
   )
 }
 
-type Condition = (packet: { protocol: string; port: number }) => Truth
+type Condition = (packet: Packet) => Truth
 
 function parseRule(words: string[], outside: string[]): Rule {
   const conditions: Condition[] = []
@@ -123,6 +119,23 @@ function parseRule(words: string[], outside: string[]): Rule {
         setSources(rule, value, not)
         index++
         break
+      case '-d': {
+        const prefix = parsePrefix(withBits(value))
+        add((packet) => goesTo(packet, prefix && [prefix]))
+        index++
+        break
+      }
+      case '--ctorigdstport':
+        add(({ originalPort }) =>
+          originalPort === undefined ? 'maybe' : inPorts(value, originalPort) ? 'yes' : 'no',
+        )
+        index++
+        break
+      case '--ctdir':
+        // A packet that opens a connection goes in its direction.
+        add(() => (value === 'ORIGINAL' ? 'yes' : 'no'))
+        index++
+        break
       case '-i':
         add(() => comesInBy(value, outside))
         index++
@@ -135,6 +148,7 @@ function parseRule(words: string[], outside: string[]): Rule {
       case '-m':
         // Modules without any condition that is not written out behind them.
         if (!['tcp', 'udp', 'multiport', 'conntrack', 'state', 'comment'].includes(value)) add(() => 'maybe')
+        if (['limit', 'hashlimit', 'recent', 'connlimit'].includes(value)) rule.isLimit = true
         if (['set', 'geoip', 'iprange', 'mac', 'recent'].includes(value)) rule.hasStrangeSource = true
         index++
         break
@@ -203,18 +217,45 @@ function inPorts(list: string, port: number): boolean {
   })
 }
 
-/** A rule of the table nat that brings a port of the host to a container. */
-function publishedPort(words: string[]): PublishedPort | undefined {
-  const after = (word: string) => (words.includes(word) ? words[words.indexOf(word) + 1] : undefined)
+/** What a rule of the table nat sends elsewhere, port by port; undefined where it does not say which. */
+function publishedPorts(
+  words: string[],
+  family: 4 | 6,
+  publisher: PublishedPort['publisher'],
+): PublishedPort[] | undefined {
+  const after = (...names: string[]) => {
+    const at = words.findIndex((word) => names.includes(word))
+    return at < 0 || words[at - 1] === '!' ? undefined : words[at + 1]
+  }
   const target = after('--to-destination')
-  const port = Number(after('--dport'))
   const protocol = after('-p')
-  if (
-    after('-j') !== 'DNAT' ||
-    !target ||
-    !Number.isInteger(port) ||
-    (protocol !== 'tcp' && protocol !== 'udp')
+  const ports = after('--dport', '--dports')
+  if (!target || !ports || (protocol !== 'tcp' && protocol !== 'udp')) return undefined
+  const [, host = '', inner] =
+    /^(\[[^\]]+\]|[^:]+|[0-9a-f:]*:[0-9a-f:]*)(?::(\d+)(?:-\d+)?)?$/i.exec(target) ?? []
+  const bound = after('-d')
+  const address = bound === undefined ? undefined : parseAddress(bound.replace(/\/(32|128)$/, ''))
+  // A whole network: as good as every address.
+  if (bound !== undefined && !address && !parsePrefix(bound)) return undefined
+  const from = after('-s')
+  const sources = from === undefined ? undefined : parsePrefix(withBits(from))
+  const destination = parseAddress(host.replace(/^\[|\]$/g, ''))
+  const ranges = ports.split(',').map((part) => {
+    const [low = '', high = low] = part.split(':')
+    return portsOfRange(Number(low), Number(high), inner === undefined ? undefined : Number(inner))
+  })
+  if (ranges.includes(undefined)) return undefined
+  return ranges.flatMap((range) =>
+    (range ?? []).map(([port, behind]) => ({
+      protocol,
+      family,
+      address,
+      port,
+      target,
+      destination,
+      inner: behind,
+      publisher,
+      sources: sources && [sources],
+    })),
   )
-    return undefined
-  return { protocol, port, target, address: after('-d')?.replace(/\/32$|\/128$/, '') }
 }

@@ -1,15 +1,20 @@
-import { type Prefix, parsePrefix, z } from '../../../agent/contract/mod.ts'
+import { type Prefix, z } from '../../../agent/contract/mod.ts'
 import {
   all,
   type BaseChain,
   type Chain,
   comesInBy,
+  goesTo,
   opposite,
+  type Packet,
   type PacketFilter,
   type Rule,
   type Truth,
   type Verdict,
 } from './filter.ts'
+import { elementsOf, fieldOf, inRange, isRecord, prefixOf, type Surroundings } from './nftables-expression.ts'
+import { publishedByRule } from './nftables-published.ts'
+import { isOwnAddress, type PublishedPort } from './published.ts'
 
 // The JSON of `nft -j list ruleset`: libnftables-json(5). Only what decides about new packets is read.
 
@@ -38,14 +43,23 @@ const setShape = z.looseObject({
   elem: z.array(z.unknown()).default([]),
 })
 
+export interface NftablesRules {
+  filter: PacketFilter
+  published: PublishedPort[]
+  /** How many rules send packets elsewhere and are not understood. */
+  strange: number
+}
+
 /**
  * Throws when it is no such document. Tables that iptables manages are in it, too, with conditions that only iptables
  * can tell: read like this they let in at least whom they do, so both readings together are right.
  */
-export function parseNftables(text: string, outside: string[]): PacketFilter {
+export function parseNftables(text: string, outside: string[]): NftablesRules {
   const { nftables } = document.parse(JSON.parse(text))
   const chains = new Map<string, Chain>()
-  const bases: { base: BaseChain; priority: number }[] = []
+  const bases: { base: BaseChain; priority: number; hook: string }[] = []
+  const published: PublishedPort[] = []
+  let strange = 0
   const sets = new Map<string, unknown[]>()
   const wanted = ({ family }: { family: string }) => FAMILIES[family] !== undefined
   for (const entry of nftables) {
@@ -59,10 +73,14 @@ export function parseNftables(text: string, outside: string[]): PacketFilter {
     if (!wanted(chain)) continue
     const rules: Rule[] = []
     chains.set(idOf(chain.family, chain.table, chain.name), { rules })
-    if (chain.hook === 'input' && chain.type === 'filter') {
+    if (chain.type === 'filter' && (chain.hook === 'input' || chain.hook === 'forward')) {
       const policy = chain.policy === 'drop' ? 'drop' : 'accept'
       const families = FAMILIES[chain.family] ?? []
-      bases.push({ base: { name: chain.name, policy, families, rules }, priority: chain.prio ?? 0 })
+      bases.push({
+        base: { name: chain.name, policy, families, rules },
+        priority: chain.prio ?? 0,
+        hook: chain.hook,
+      })
     }
   }
   for (const entry of nftables) {
@@ -70,25 +88,29 @@ export function parseNftables(text: string, outside: string[]): PacketFilter {
     const rule = ruleShape.parse(entry.rule)
     if (!wanted(rule)) continue
     const inTable = (name: string) => idOf(rule.family, rule.table, name)
-    chains.get(inTable(rule.chain))?.rules.push(...parseRule(rule.expr, { inTable, sets, outside }))
+    const around = { inTable, sets, outside }
+    chains.get(inTable(rule.chain))?.rules.push(...parseRule(rule.expr, around))
+    if (!rule.expr.some((expression) => 'dnat' in expression)) continue
+    const ports = publishedByRule(rule, around)
+    if (ports) published.push(...ports.filter((port) => !isOwnAddress(port)))
+    else strange++
   }
-  return { input: bases.toSorted((a, b) => a.priority - b.priority).map(({ base }) => base), chains }
+  const ofHook = (name: string) =>
+    bases
+      .filter(({ hook }) => hook === name)
+      .toSorted((a, b) => a.priority - b.priority)
+      .map(({ base }) => base)
+  return { filter: { input: ofHook('input'), forward: ofHook('forward'), chains }, published, strange }
 }
 
 function idOf(family: string, table: string, name: string): string {
   return `${family} ${table} ${name}`
 }
 
-/** What a rule may refer to. */
-interface Surroundings {
-  /** Id of a chain or set of the rule's own table. */
-  inTable(name: string): string
-  sets: ReadonlyMap<string, unknown[]>
-  /** Interfaces by which packets from elsewhere come in. */
-  outside: string[]
-}
+/** Without /etc/protocols, as in a jail, nft tells numbers. */
+const PROTOCOL_NUMBERS = { tcp: 6, udp: 17 }
 
-type Condition = (packet: { protocol: 'tcp' | 'udp'; family: 4 | 6; port: number }) => Truth
+type Condition = (packet: Packet) => Truth
 
 /** One rule; a verdict map is a rule for each of its elements. */
 function parseRule(expressions: Record<string, unknown>[], around: Surroundings): Rule[] {
@@ -100,8 +122,10 @@ function parseRule(expressions: Record<string, unknown>[], around: Surroundings)
     const value = expression[kind]
     if (kind === 'match') readMatch(value, rule, conditions, around)
     else if (kind === 'vmap') mapped.push(...readVerdictMap(value, around))
-    else if (kind === 'limit' || kind === 'xt') conditions.push(() => 'maybe')
-    else rule.verdict = verdictOf(expression, around) ?? rule.verdict
+    else if (kind === 'limit' || kind === 'xt') {
+      conditions.push(() => 'maybe')
+      if (kind === 'limit') rule.isLimit = true
+    } else rule.verdict = verdictOf(expression, around) ?? rule.verdict
   }
   const matches: Condition = (packet) => all(conditions.map((condition) => condition(packet)))
   if (mapped.length === 0) return [{ ...rule, matches }]
@@ -145,20 +169,6 @@ function readMatch(value: unknown, rule: Rule, conditions: Condition[], around: 
   conditions.push(isNot ? (packet) => opposite(condition(packet)) : condition)
 }
 
-/** What a condition is about, in a word; "" for what is not understood. */
-function fieldOf(left: unknown): string {
-  if (!isRecord(left)) return ''
-  const { payload, meta, ct } = left
-  if (isRecord(payload)) {
-    if (payload.field === 'saddr') return 'saddr'
-    if (payload.field === 'dport') return payload.protocol === 'th' ? 'dport' : `${payload.protocol} dport`
-    if (payload.field === 'protocol' || payload.field === 'nexthdr') return 'protocol'
-    return ''
-  }
-  if (isRecord(meta) && typeof meta.key === 'string') return meta.key
-  return isRecord(ct) && ct.key === 'state' ? 'state' : ''
-}
-
 function conditionOf(field: string, elements: unknown[] | undefined, { outside }: Surroundings): Condition {
   const has = (text: string) => (elements?.some((element) => element === text) ? 'yes' : 'no')
   const hasPort = (port: number): Truth =>
@@ -166,12 +176,24 @@ function conditionOf(field: string, elements: unknown[] | undefined, { outside }
   switch (field) {
     case 'dport':
       return ({ port }) => hasPort(port)
+    case 'original dport':
+      return ({ originalPort }) => (originalPort === undefined ? 'maybe' : hasPort(originalPort))
+    case 'daddr': {
+      const prefixes = elements?.map(prefixOf)
+      const known = prefixes?.includes(undefined) ? undefined : (prefixes as Prefix[] | undefined)
+      return (packet) => goesTo(packet, known)
+    }
     case 'tcp dport':
     case 'udp dport':
       return ({ protocol, port }) => (field.startsWith(protocol) ? hasPort(port) : 'no')
     case 'protocol':
     case 'l4proto':
-      return ({ protocol }) => (elements ? has(protocol) : 'maybe')
+      return ({ protocol }) =>
+        elements === undefined
+          ? 'maybe'
+          : elements.some((element) => element === protocol || element === PROTOCOL_NUMBERS[protocol])
+            ? 'yes'
+            : 'no'
     case 'nfproto':
       return ({ family }) => has(family === 4 ? 'ipv4' : 'ipv6')
     case 'iifname':
@@ -202,32 +224,4 @@ function readVerdictMap(value: unknown, around: Surroundings): Rule[] {
       ? [{ matches: () => 'yes', sources: prefixes as Prefix[], verdict }]
       : [{ matches: () => 'yes', hasStrangeSource: true, verdict }]
   })
-}
-
-/** The elements of a value: one, a set, a named set; undefined when they are not known. */
-function elementsOf(value: unknown, { inTable, sets }: Surroundings): unknown[] | undefined {
-  if (typeof value === 'string' && value.startsWith('@')) return sets.get(inTable(value.slice(1)))?.map(plain)
-  if (isRecord(value) && Array.isArray(value.set)) return value.set.map(plain)
-  return Array.isArray(value) ? value : [value]
-}
-
-/** An element may carry a timeout or counter around its value. */
-function plain(element: unknown): unknown {
-  return isRecord(element) && isRecord(element.elem) ? element.elem.val : element
-}
-
-function prefixOf(element: unknown): Prefix | undefined {
-  if (typeof element === 'string') return parsePrefix(element)
-  const prefix = isRecord(element) ? element.prefix : undefined
-  return isRecord(prefix) ? parsePrefix(`${prefix.addr}/${prefix.len}`) : undefined
-}
-
-function inRange(element: unknown, port: number): boolean {
-  if (typeof element === 'number') return element === port
-  const range = isRecord(element) ? element.range : undefined
-  return Array.isArray(range) && port >= Number(range[0]) && port <= Number(range[1])
-}
-
-function isRecord(value: unknown): value is Record<string, unknown> {
-  return value !== null && typeof value === 'object' && !Array.isArray(value)
 }

@@ -1,8 +1,14 @@
 import { expect, test } from 'bun:test'
-import { formatPrefix } from '../../../agent/lib/ip-address.ts'
-import { type Admission, admit, type Packet } from '../../../plugins/network-exposure/firewall/filter.ts'
+import { formatAddress, formatPrefix, parseAddress } from '../../../agent/lib/ip-address.ts'
+import {
+  type Admission,
+  admit,
+  isRateLimited,
+  type Packet,
+} from '../../../plugins/network-exposure/firewall/filter.ts'
 import { parseIptables } from '../../../plugins/network-exposure/firewall/iptables.ts'
 import { parseNftables } from '../../../plugins/network-exposure/firewall/nftables.ts'
+import type { PublishedPort } from '../../../plugins/network-exposure/firewall/published.ts'
 
 const packet = (more: Partial<Packet> = {}): Packet => ({ protocol: 'tcp', family: 4, port: 8888, ...more })
 const told = (admission: Admission) =>
@@ -99,17 +105,81 @@ test('parseIptables() knows published ports, and whom DOCKER-USER keeps from the
     '-A DOCKER -d 127.0.0.1/32 ! -i docker0 -p tcp -m tcp --dport 8080 -j DNAT --to-destination 172.17.0.3:80\nCOMMIT\n' +
     `*filter\n:INPUT DROP [0:0]\n:FORWARD DROP [0:0]\n:DOCKER-USER - [0:0]\n:DOCKER - [0:0]\n-A FORWARD -j DOCKER-USER\n-A FORWARD -o docker0 -j DOCKER\n${first}` +
     '-A DOCKER-USER -j RETURN\n-A DOCKER -d 172.17.0.2/32 ! -i docker0 -o docker0 -p tcp -m tcp --dport 3306 -j ACCEPT\nCOMMIT\n'
-  const who = (first: string) => {
-    const { forward } = parseIptables(rules(first), 4, ['eth0'])
-    return forward && told(admit(forward, packet({ port: 3306 })))
+  const who = (first: string, more: Partial<Packet> = {}) => {
+    const { filter } = parseIptables(rules(first), 4, ['eth0'])
+    const destination = parseAddress('172.17.0.2')
+    return told(admit(filter, packet({ port: 3306, destination, originalPort: 3306, ...more }), 'forward'))
   }
-  expect(parseIptables(rules(''), 4, ['eth0']).published).toEqual([
-    { protocol: 'tcp', port: 3306, target: '172.17.0.2:3306', address: undefined },
-    { protocol: 'tcp', port: 8080, target: '172.17.0.3:80', address: '127.0.0.1' },
+  expect(published(parseIptables(rules(''), 4, ['eth0']).published)).toEqual([
+    'Docker tcp 3306 → 172.17.0.2:3306',
+    'Docker tcp 127.0.0.1:8080 → 172.17.0.3:80',
   ])
   expect(who('')).toBe('anyone')
   expect(who('-A DOCKER-USER -i eth0 ! -s 192.0.2.0/24 -j DROP\n')).toBe('192.0.2.0/24')
+  // As the port is known on the host, and as the container is.
+  const original = '-A DOCKER-USER -p tcp -m conntrack --ctorigdstport 3306 --ctdir ORIGINAL -j DROP\n'
+  expect(who(original)).toBe('nobody')
+  expect(who(original, { originalPort: 3307 })).toBe('anyone')
+  expect(who('-A DOCKER-USER -d 172.17.0.2/32 -p tcp -m tcp --dport 3306 -j DROP\n')).toBe('nobody')
+  expect(who('-A DOCKER-USER -d 172.17.0.9/32 -j DROP\n')).toBe('anyone')
 })
+
+/** "Podman udp 10.0.0.1:53 → 10.88.0.2:53", and from whom. */
+const published = (ports: PublishedPort[]) =>
+  ports.map(({ publisher, protocol, address, port, target, inner, sources }) => {
+    const outer = address ? `${formatAddress(address)}:${port}` : `${port}`
+    const from = sources ? ` from ${sources.map(formatPrefix).join(' ')}` : ''
+    return `${publisher ?? 'somebody'} ${protocol} ${outer} → ${target}${String(inner) === /:(\d+)$/.exec(target)?.[1] ? '' : ` (${inner})`}${from}`
+  })
+
+const natCases: [name: string, rule: string, expected: string[] | 'strange'][] = [
+  [
+    'of netavark',
+    'NETAVARK-DN-1D87 -p tcp -m tcp --dport 8081 -j DNAT --to-destination 10.88.0.2:80',
+    ['Podman tcp 8081 → 10.88.0.2:80'],
+  ],
+  [
+    'of CNI',
+    'CNI-DN-2f12 -p udp -m udp --dport 53 -j DNAT --to-destination 10.88.0.5:5353',
+    ['Podman udp 53 → 10.88.0.5:5353'],
+  ],
+  [
+    'of its name server',
+    'NETAVARK-HOSTPORT-DNAT -d 10.89.3.1/32 -p udp -m udp --dport 53 -j DNAT --to-destination 10.89.3.1:1153',
+    [],
+  ],
+  [
+    'of a range',
+    'NETAVARK-DN-1D87 -p tcp -m tcp --dport 5000:5001 -j DNAT --to-destination 10.88.0.2:6000-6001',
+    ['Podman tcp 5000 → 10.88.0.2:6000-6001 (6000)', 'Podman tcp 5001 → 10.88.0.2:6000-6001 (6001)'],
+  ],
+  [
+    'over IPv6',
+    'DOCKER ! -i docker0 -p tcp -m tcp --dport 80 -j DNAT --to-destination [fd00::2]:8080',
+    ['Docker tcp 80 → [fd00::2]:8080'],
+  ],
+  [
+    'by hand',
+    'PREROUTING -i eth0 -p tcp -m multiport --dports 80,443 -j DNAT --to-destination 10.0.0.7',
+    ['somebody tcp 80 → 10.0.0.7 (80)', 'somebody tcp 443 → 10.0.0.7 (443)'],
+  ],
+  [
+    'for some',
+    'PREROUTING -s 192.0.2.0/24 -p tcp --dport 80 -j DNAT --to-destination 10.0.0.7:80',
+    ['somebody tcp 80 → 10.0.0.7:80 from 192.0.2.0/24'],
+  ],
+  ['of every port', 'PREROUTING -d 192.0.2.1/32 -j DNAT --to-destination 10.0.0.7', 'strange'],
+  ['of a wide range', 'PREROUTING -p tcp --dport 1:65535 -j DNAT --to-destination 10.0.0.7', 'strange'],
+]
+for (const [name, line, expected] of natCases) {
+  test(`parseIptables() reads a publication ${name}`, () => {
+    const [chain] = line.split(' ')
+    const text = `*nat\n:PREROUTING ACCEPT [0:0]\n:${chain} - [0:0]\n-A ${line}\nCOMMIT\n`
+    const parsed = parseIptables(text, line.includes('fd00') ? 6 : 4, ['eth0'])
+    expect(published(parsed.published)).toEqual(expected === 'strange' ? [] : expected)
+    expect(parsed.strange).toHaveLength(expected === 'strange' ? 1 : 0)
+  })
+}
 
 const rule = (...expr: object[]) => ({ rule: { family: 'inet', table: 'filter', chain: 'input', expr } })
 const input = (policy: string, ...rules: object[]) =>
@@ -197,6 +267,16 @@ const nftCases: [name: string, text: string, who: string][] = [
     'nobody',
   ],
   [
+    'protocols have their numbers',
+    input('drop', rule(match({ meta: { key: 'l4proto' } }, { set: [6, 17] }), dport(8888), ACCEPT)),
+    'anyone',
+  ],
+  [
+    'another protocol has its number',
+    input('drop', rule(match({ meta: { key: 'l4proto' } }, 132), ACCEPT)),
+    'nobody',
+  ],
+  [
     'a condition is not understood',
     input('drop', rule(match({ osf: { key: 'name' } }, 'Linux'), ACCEPT)),
     'anyone',
@@ -204,7 +284,7 @@ const nftCases: [name: string, text: string, who: string][] = [
 ]
 for (const [name, text, who] of nftCases) {
   test(`admit() lets in ${who} when, in nftables, ${name}`, () => {
-    expect(told(admit(parseNftables(text, ['eth0']), packet()))).toBe(who)
+    expect(told(admit(parseNftables(text, ['eth0']).filter, packet()))).toBe(who)
   })
 }
 
@@ -221,7 +301,7 @@ test('admit() wants a packet to pass every chain, in the order of their priority
       policy: 'drop',
     },
   })
-  const filter = parseNftables(JSON.stringify(two), ['eth0'])
+  const { filter } = parseNftables(JSON.stringify(two), ['eth0'])
   expect(told(admit(filter, packet()))).toBe('nobody')
   expect(told(admit(filter, packet({ family: 6 })))).toBe('anyone')
 })
@@ -229,4 +309,24 @@ test('admit() wants a packet to pass every chain, in the order of their priority
 test('a chain that calls itself ends', () => {
   const text = save('DROP', 'INPUT -j web', 'web -j web', 'web -j ACCEPT')
   expect(told(admit(parseIptables(text, 4, []).filter, packet()))).toBe('anyone')
+})
+
+test.each([
+  ['INPUT -p tcp --dport 8888 -m recent --update --seconds 60 --hitcount 100 --name web -j DROP', true],
+  ['INPUT -p tcp --dport 8888 -m hashlimit --hashlimit-above 100/min --hashlimit-name a -j DROP', true],
+  ['INPUT -p tcp --dport 22 -m limit --limit 3/min -j ACCEPT', false],
+  ['INPUT -p tcp --dport 8888 -j web', false],
+  ['INPUT -p tcp --dport 8888 -j ACCEPT', false],
+])('isRateLimited() of %s is %p', (rule, expected) => {
+  expect(isRateLimited(parseIptables(save('DROP', rule), 4, ['eth0']).filter, packet())).toBe(expected)
+})
+
+test('isRateLimited() follows chains, and those that call themselves', () => {
+  const text = save(
+    'DROP',
+    'INPUT -j web',
+    'web -j web',
+    'web -p tcp --dport 8888 -m limit --limit 3/min -j ACCEPT',
+  )
+  expect(isRateLimited(parseIptables(text, 4, ['eth0']).filter, packet())).toBe(true)
 })

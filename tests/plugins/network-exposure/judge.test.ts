@@ -3,6 +3,7 @@ import { parsePrefix } from '../../../agent/lib/ip-address.ts'
 import { configSchema } from '../../../plugins/network-exposure/config.ts'
 import { judgePort, type OpenPort } from '../../../plugins/network-exposure/judge.ts'
 import type { Reach } from '../../../plugins/network-exposure/reach.ts'
+import { enableFirewall, filterPort } from '../../../plugins/network-exposure/remedy.ts'
 
 const to = (reach: Reach, ...sources: string[]) => ({
   reach,
@@ -13,8 +14,11 @@ const open = (more: Partial<OpenPort> = {}): OpenPort => ({
   port: 8888,
   addresses: ['0.0.0.0'],
   unit: 'api.service',
+  processes: ['api'],
   user: 'deploy',
   isPublished: false,
+  publisher: undefined,
+  isRateLimited: false,
   ipv4: undefined,
   ipv6: undefined,
   reached: to('anywhere'),
@@ -22,6 +26,8 @@ const open = (more: Partial<OpenPort> = {}): OpenPort => ({
 })
 const allow = (entry: object, more: object = {}) =>
   configSchema.parse({ allow: [{ port: 8888, ...entry }], ...more })
+
+const UFW = { name: 'ufw', isIdle: false } as const
 
 const cases: [name: string, Partial<OpenPort>, ReturnType<typeof allow>, verdicts: string[]][] = [
   ['anyone may', {}, allow({}), []],
@@ -72,11 +78,55 @@ const cases: [name: string, Partial<OpenPort>, ReturnType<typeof allow>, verdict
     allow({ reach: 'private' }),
     ['exposed critical', 'ipv6-less-filtered warning'],
   ],
+  ['it is not limited, and is to be', {}, allow({ rateLimited: true }), ['not-rate-limited info']],
+  ['it is limited', { isRateLimited: true }, allow({ rateLimited: true }), []],
+  ['nobody can connect often', { reached: to('loopback') }, allow({ rateLimited: true }), []],
   ['IPv6 is open and anyone may', { ipv4: to('private'), ipv6: to('anywhere') }, allow({}), []],
 ]
 for (const [name, port, config, verdicts] of cases) {
   test(`judgePort() says ${verdicts.join(', ') || 'nothing'} when ${name}`, () => {
-    const found = judgePort(open(port), config)
+    const found = judgePort(open(port), config, UFW)
     expect(found.map(({ rule, severity }) => `${rule} ${severity}`)).toEqual(verdicts)
   })
 }
+
+test('judgePort() names the unit and its processes', () => {
+  const [finding] = judgePort(open(), allow({ reach: 'loopback', service: 'registration API' }), UFW)
+  expect(finding?.summary).toBe(
+    'TCP port 8888 (api.service, api), registration API: anyone can reach it; wanted this host only',
+  )
+})
+
+const PORT = { port: 8888, protocol: 'tcp' } as const
+const SOURCES = ['10.0.0.0/8', '2001:db8::/32'].flatMap((text) => parsePrefix(text) ?? [])
+
+test.each([
+  [
+    'ufw',
+    'ufw allow from 10.0.0.0/8 to any port 8888 proto tcp\nufw allow from 2001:db8::/32 to any port 8888 proto tcp\nufw deny 8888/tcp',
+  ],
+  ['firewalld', 'firewall-cmd --permanent --remove-port=8888/tcp'],
+  [
+    'nftables',
+    'nft \'add rule inet filter_ports input iifname != "lo" tcp dport 8888 ip saddr != { 10.0.0.0/8 } drop\'',
+  ],
+  ['iptables', 'ip6tables -I INPUT 1 -p tcp -s 2001:db8::/32 --dport 8888 -j ACCEPT'],
+] as const)('filterPort() gives the commands of %s', (name, expected) => {
+  expect(filterPort({ name, isIdle: false }, PORT, SOURCES)).toContain(expected)
+})
+
+test.each(['ufw', 'firewalld', 'nftables', 'iptables'] as const)(
+  'enableFirewall() with %s lets SSH in',
+  (name) => {
+    expect(enableFirewall({ name, isIdle: true })).toMatch(/OpenSSH|service=ssh|dport 22 accept/)
+  },
+)
+
+test.each([
+  ['Docker', 'iptables -I DOCKER-USER -p tcp -m conntrack --ctorigdstport 8888'],
+  ['Podman', 'iptables -I FORWARD -p tcp -m conntrack --ctorigdstport 8888'],
+] as const)('judgePort() tells how to close what %s publishes', (publisher, expected) => {
+  const [finding] = judgePort(open({ isPublished: true, publisher }), allow({ reach: 'loopback' }), UFW)
+  expect(finding?.remedy).toContain(expected)
+  expect(finding?.remedy).toContain('-p 127.0.0.1:8888:…')
+})
