@@ -45,7 +45,7 @@ export async function checkSystemd(context: CheckContext<Config>): Promise<Repor
   const tree = new UnitTree(host, SYSTEM_DIRECTORIES)
   const isRunning = host.root === '/' && host.stat(BOOTED) !== undefined
   const blind: Blind[] = [...tree.blind]
-  const answer = isRunning ? await showAll(host, signal) : undefined
+  const answer = isRunning ? await showAll(host, tree.wantedBy('timers.target'), signal) : undefined
   if (answer && 'reason' in answer) blind.push({ subject: SYSTEMCTL, reason: answer.reason })
   const look: Look = {
     tree,

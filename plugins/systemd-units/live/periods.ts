@@ -12,7 +12,7 @@ export async function calendarPeriods(
 ): Promise<Answer<Map<string, number>>> {
   if (expressions.length === 0) return { value: new Map() }
   // One that will never come again makes it end with 1; the others are told all the same.
-  const output = await ask(host, [...CALENDAR, ...expressions], signal, () => true)
+  const output = await ask(host, [...CALENDAR, ...expressions], signal, { accepts: () => true })
   return 'reason' in output ? output : { value: parsePeriods(output.value) }
 }
 

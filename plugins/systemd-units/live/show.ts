@@ -95,7 +95,11 @@ export function parseShow(text: string): Map<string, Properties> {
       properties.set(key, before === undefined ? value : `${before}\n${value}`)
     }
     const id = properties.get('Id')
-    if (!id) throw new Error('Cannot understand the answer of systemctl: it has a unit without a name')
+    const isWhole = [id, properties.get('LoadState'), properties.get('ActiveState')].every(
+      (value) => value !== undefined && value !== '' && !value.includes('\n'),
+    )
+    if (!id || !isWhole)
+      throw new Error('Cannot understand the answer of systemctl: it has a unit without name or state')
     units.set(id, properties)
   }
   return units

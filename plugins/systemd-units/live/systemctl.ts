@@ -1,4 +1,4 @@
-import { describeError, type HostReader } from '../../../agent/contract/mod.ts'
+import { describeError, formatDuration, type HostReader } from '../../../agent/contract/mod.ts'
 import { type Properties, parseShow, STATE_PROPERTIES, UNIT_PROPERTIES } from './show.ts'
 
 export const SYSTEMCTL = '/usr/bin/systemctl'
@@ -7,6 +7,8 @@ export const ANALYZE = '/usr/bin/systemd-analyze'
 export const BOOTED = '/run/systemd/system'
 
 export const SHOW = [SYSTEMCTL, 'show', '--no-pager'] as const
+/** No service manager is without it. */
+const ROOT_SLICE = '-.slice'
 const TIMEOUT_MS = 20_000
 const MAX_OUTPUT_BYTES = 16 * 1024 * 1024
 /** Names in one call; a call costs about 20 ms. */
@@ -14,9 +16,15 @@ const MAX_NAMES = 500
 
 export type Answer<T> = { value: T } | { reason: string }
 
-/** All loaded units, one call. */
-export function showAll(host: HostReader, signal: AbortSignal): Promise<Answer<Map<string, Properties>>> {
-  return show(host, STATE_PROPERTIES, ['*'], signal)
+/** All loaded units, and those of the names that are not loaded yet; one call. */
+export async function showAll(
+  host: HostReader,
+  names: string[],
+  signal: AbortSignal,
+): Promise<Answer<Map<string, Properties>>> {
+  const answer = await show(host, STATE_PROPERTIES, ['*', ...names.slice(0, MAX_NAMES)], signal)
+  if ('reason' in answer || answer.value.has(ROOT_SLICE)) return answer
+  return { reason: `Cannot understand the answer of systemctl: it is not whole, ${ROOT_SLICE} is missing` }
 }
 
 /** Units by name, loaded for it where they are not; one call. */
@@ -50,20 +58,23 @@ export async function ask(
   host: HostReader,
   argv: [string, ...string[]],
   signal: AbortSignal,
-  accepts: (exitCode: number | null) => boolean = (exitCode) => exitCode === 0,
+  {
+    accepts = (exitCode) => exitCode === 0,
+    timeoutMs = TIMEOUT_MS,
+  }: { accepts?: (exitCode: number | null) => boolean; timeoutMs?: number } = {},
 ): Promise<Answer<string>> {
   if (!host.statTarget(argv[0])) return { reason: 'it is not installed' }
   // Times are printed in the zone of the reader.
   const options = {
     signal,
-    timeout: TIMEOUT_MS,
+    timeout: timeoutMs,
     maxBytes: MAX_OUTPUT_BYTES,
     env: { TZ: 'UTC', SYSTEMD_COLORS: '0' },
   }
   try {
     const { exitCode, timedOut, truncated, stdout, stderr } = await host.run(argv, options)
     signal.throwIfAborted()
-    if (timedOut) return { reason: `it did not answer within ${TIMEOUT_MS / 1000} s` }
+    if (timedOut) return { reason: `it did not answer within ${formatDuration(timeoutMs)}` }
     if (truncated) return { reason: `it says more than ${MAX_OUTPUT_BYTES} bytes` }
     if (accepts(exitCode)) return { value: stdout }
     return { reason: stderr.trim().split('\n')[0] || `it ended with ${exitCode}` }
