@@ -1,4 +1,5 @@
 import { type Directive, parseBoolean, splitWords } from './parse-unit.ts'
+import { foldFamilies, foldNamespaces } from './restrictions.ts'
 import { expandSpecifiers } from './unit-name.ts'
 
 /** A value that holds, written as `systemctl show` writes it, with the line that it is from. */
@@ -17,11 +18,14 @@ const LISTS = new Set([
   'ReadWritePaths',
   'ReadOnlyPaths',
   'InaccessiblePaths',
-  'RestrictAddressFamilies',
   'StateDirectory',
   'SupplementaryGroups',
   'SystemCallFilter',
 ])
+const FOLDED: Record<string, (values: string[]) => string | undefined> = {
+  RestrictAddressFamilies: foldFamilies,
+  RestrictNamespaces: foldNamespaces,
+}
 /** An invalid value is ignored, and the one before it stays. */
 const WORDS: Record<string, string[]> = {
   ProtectSystem: ['yes', 'no', 'full', 'strict'],
@@ -57,15 +61,19 @@ export function settingsOf(
   manager: 'system' | { home: string } = 'system',
 ): Settings {
   const settings = new Map<string, Setting>()
+  /** All assignments of what is not to be told from the one before. */
+  const folded = new Map<string, string[]>()
   for (const { section, key, value: written, path, line } of directives) {
     if (section !== 'Service') continue
     const value = expandSpecifiers(written, name, manager)
     const place = { path, line }
-    if (key === 'RestrictNamespaces')
-      settings.set(key, { value: namespaces(settings.get(key)?.value, value), place })
-    else if (key === 'RestrictAddressFamilies')
-      settings.set(key, { value: families(settings.get(key)?.value, value), place })
-    else if (LISTS.has(key)) {
+    if (FOLDED[key]) {
+      const values = [...(folded.get(key) ?? []), value]
+      folded.set(key, values)
+      const result = FOLDED[key](values)
+      if (result === undefined) settings.delete(key)
+      else settings.set(key, { value: result, place })
+    } else if (LISTS.has(key)) {
       const before = value === '' ? '' : (settings.get(key)?.value ?? '')
       settings.set(key, { value: [before, ...splitWords(value)].filter(Boolean).join(' '), place })
     } else if (BOOLEANS.has(key) || WORDS[key]) {
@@ -97,45 +105,4 @@ function withDynamicUser(settings: Map<string, Setting>): Settings {
   if ((settings.get('ProtectHome')?.value ?? 'no') === 'no')
     settings.set('ProtectHome', { value: 'read-only', place })
   return settings
-}
-
-/** "~AF_X AF_Y": all but these. "none": none. As `systemctl show`: "AF_INET AF_UNIX", "~AF_PACKET", "~" for all. */
-function families(before: string | undefined, value: string): string {
-  if (value === '') return '~'
-  if (value === 'none') return 'none'
-  const isExcept = value.startsWith('~')
-  const words = splitWords(isExcept ? value.slice(1) : value)
-  const known = before === undefined || before === '~' ? undefined : before
-  const exceptList = known === undefined ? isExcept : known.startsWith('~')
-  const list = new Set(known === undefined || known === 'none' ? [] : splitWords(known.replace(/^~/, '')))
-  for (const word of words) {
-    if (isExcept === exceptList) list.add(word)
-    else list.delete(word)
-  }
-  const names = [...list].toSorted().join(' ')
-  return exceptList ? `~${names}` : names || 'none'
-}
-
-const NAMESPACES = ['cgroup', 'ipc', 'net', 'mnt', 'pid', 'user', 'uts']
-
-/** "yes": none may be made. Else those that may, or "no" for all. As `systemctl show`. */
-function namespaces(before: string | undefined, value: string): string {
-  const word = parseBoolean(value)
-  if (word) return word
-  if (value === '') return 'no'
-  const isExcept = value.startsWith('~')
-  const words = splitWords(isExcept ? value.slice(1) : value)
-  const known = before === undefined || before === 'no' ? undefined : before
-  const allowed = new Set(
-    known === undefined ? (isExcept ? NAMESPACES : []) : known === 'yes' ? [] : splitWords(known),
-  )
-  for (const name of words) {
-    if (isExcept) allowed.delete(name)
-    else allowed.add(name)
-  }
-  return allowed.size === 0
-    ? 'yes'
-    : NAMESPACES.every((name) => allowed.has(name))
-      ? 'no'
-      : [...allowed].join(' ')
 }

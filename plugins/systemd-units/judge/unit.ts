@@ -12,6 +12,8 @@ const UP = new Set(['active', 'reloading', 'activating'])
 /** Pure: what is wrong with a unit that the configuration names. */
 export function judgeUnit(unit: Unit, demands: UnitDemands): Finding[] {
   if (unit.load === 'not-found') return [missing(unit)]
+  // Told as blind.
+  if (unit.load === 'unreadable') return []
   return [
     ...judgeLoad(unit),
     ...judgeActivity(unit, demands),
