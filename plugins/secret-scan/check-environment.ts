@@ -19,8 +19,8 @@ const REQUIRED_RULES: RuleName[] = ['missing-variable', 'weak-variable']
 /** Read by shells or PAM: what is malformed for systemd is right there. */
 const OTHER_FORM = /^\/etc\/(?:environment|profile|default\/)/
 
-/** Environment files, those that units name and those of the job, and the variables that must be in them. */
-export async function checkEnvironment(look: Look, units: UnitFacts): Promise<void> {
+/** Environment files, those that units name and those of the job, and the variables that must be in them: their paths. */
+export async function checkEnvironment(look: Look, units: UnitFacts): Promise<string[]> {
   const { config } = look.context
   const rules = config.required.length > 0 ? [...ENVIRONMENT_RULES, ...REQUIRED_RULES] : ENVIRONMENT_RULES
   const files = new Map<string, Environment>()
@@ -41,6 +41,7 @@ export async function checkEnvironment(look: Look, units: UnitFacts): Promise<vo
     look.notHere(['malformed-environment'], 'there are no environment files')
   }
   checkRequired(look, units, files)
+  return [...files.keys()]
 }
 
 function readFile(

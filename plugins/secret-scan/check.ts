@@ -5,6 +5,7 @@ import { checkFiles, checkLogs, nameMatcher } from './check-files.ts'
 import { checkCredentialFiles, checkHistories, checkProcesses } from './check-people.ts'
 import { checkUnits } from './check-units.ts'
 import type { Config } from './config.ts'
+import { checkRepositories } from './git/check-repositories.ts'
 import { Look } from './scan-files.ts'
 import { SecretScanner } from './scan-text.ts'
 import { loadShapes } from './shapes.ts'
@@ -22,11 +23,12 @@ export async function checkSecrets(context: CheckContext<Config>): Promise<Repor
   await checkFiles(look)
   await checkLogs(look)
   const units = await checkUnits(look)
-  await checkEnvironment(look, units)
+  const environmentFiles = await checkEnvironment(look, units)
   await checkCommands(look)
   checkProcesses(look)
   await checkHistories(look)
   await checkCredentialFiles(look)
+  await checkRepositories(look, environmentFiles)
   look.memory.save()
   const { leftOut } = look
   return {

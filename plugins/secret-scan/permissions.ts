@@ -1,5 +1,6 @@
-import { expandBraces, globBase, isGlob, type Permissions } from '../../agent/contract/mod.ts'
+import { ANY_ARGUMENTS, expandBraces, globBase, isGlob, type Permissions } from '../../agent/contract/mod.ts'
 import type { Config } from './config.ts'
+import { GIT_PERMISSION } from './git/program.ts'
 
 /** Pure: what a job with these settings reads. All of it is only looked at. */
 export function permissionsOf(config: Config): { check: Omit<Permissions, 'write'> } {
@@ -14,6 +15,7 @@ export function permissionsOf(config: Config): { check: Omit<Permissions, 'write
     ...config.histories,
     ...config.credentialFiles,
     ...config.personalData,
+    ...config.repositories,
   ].flatMap(expandBraces)
   const read = outermost([...patterns.map(readable), ...(config.processes ? ['/proc'] : [])])
   return {
@@ -21,6 +23,7 @@ export function permissionsOf(config: Config): { check: Omit<Permissions, 'write
       // What may be read may be listed.
       list: unique(patterns.filter(isGlob).map(globBase)).filter((path) => !read.includes(path)),
       read,
+      ...(config.repositories.length > 0 ? { run: [[...GIT_PERMISSION, ANY_ARGUMENTS]] } : {}),
       ...(config.known.length > 0 ? { secrets: unique(config.known) } : {}),
       // Logs and histories of others.
       capabilities: ['CAP_DAC_READ_SEARCH'],
