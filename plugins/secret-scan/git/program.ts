@@ -1,6 +1,8 @@
 import type { HostReader, RunResult } from '../../../agent/contract/mod.ts'
 
 export const GIT = '/usr/bin/git'
+/** A file that is not there is no settings; of a device git would ask what the jail forbids. */
+const NOWHERE = '/nonexistent'
 
 /**
  * Before every command of git: whoever can write in a repository must not decide what is executed, asked or fetched
@@ -14,10 +16,10 @@ const GUARDS: string[] = [
     // Repositories of other users are looked at on purpose.
     'safe.directory=*',
     'core.fsmonitor=false',
-    'core.hooksPath=/dev/null',
-    'core.attributesFile=/dev/null',
+    `core.hooksPath=${NOWHERE}`,
+    `core.attributesFile=${NOWHERE}`,
     // The repository's own rules count, not those of whoever works in it.
-    'core.excludesFile=/dev/null',
+    `core.excludesFile=${NOWHERE}`,
     'core.quotePath=false',
     'core.untrackedCache=false',
     'log.showSignature=false',
@@ -34,7 +36,7 @@ const GUARDS: string[] = [
 
 const ENVIRONMENT = {
   GIT_CONFIG_NOSYSTEM: '1',
-  GIT_CONFIG_GLOBAL: '/dev/null',
+  GIT_CONFIG_GLOBAL: NOWHERE,
   GIT_ATTR_NOSYSTEM: '1',
   GIT_TERMINAL_PROMPT: '0',
   GIT_ASKPASS: '/bin/false',
@@ -43,8 +45,8 @@ const ENVIRONMENT = {
   GIT_ALLOW_PROTOCOL: 'none',
   GIT_NO_LAZY_FETCH: '1',
   GIT_NO_REPLACE_OBJECTS: '1',
-  HOME: '/nonexistent',
-  XDG_CONFIG_HOME: '/nonexistent',
+  HOME: NOWHERE,
+  XDG_CONFIG_HOME: NOWHERE,
   LC_ALL: 'C.UTF-8',
 }
 
