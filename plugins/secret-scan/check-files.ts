@@ -1,4 +1,4 @@
-import { type Entry, foldName } from '../../agent/contract/mod.ts'
+import type { Entry } from '../../agent/contract/mod.ts'
 import { secretFindings, WORDS } from './findings.ts'
 import type { RuleName } from './rules.ts'
 import type { FileMatch } from './scan-file.ts'
@@ -77,11 +77,4 @@ export async function checkLogs(look: Look): Promise<void> {
     look.findings.push(...secretFindings(place, scan.matches, WORDS.log))
   }
   if (count === 0 && look.blind.length === 0) look.notHere(LOG_RULES, 'there are no logs')
-}
-
-/** Names of settings that the job adds. */
-export function nameMatcher(names: readonly string[]): ((name: string) => boolean) | undefined {
-  if (names.length === 0) return undefined
-  const folded = names.map(foldName)
-  return (name) => folded.some((wanted) => foldName(name).endsWith(wanted))
 }

@@ -37,7 +37,10 @@ export function checkProcesses(look: Look): void {
     if (text === '') continue
     look.examined++
     const words = text.replace(/\0+$/, '').split('\0')
-    for (const finding of judgeArguments(Number(pid), words)) {
+    const known = look.scanner
+      .knownValues(Buffer.from(text), 0, text.length)
+      .map(({ name, sha256 }) => ({ name, sha256 }))
+    for (const finding of judgeArguments(Number(pid), words, known)) {
       if (said.has(finding.subject)) continue
       said.add(finding.subject)
       look.findings.push(finding)
@@ -46,18 +49,26 @@ export function checkProcesses(look: Look): void {
 }
 
 /** Pure: secrets in the arguments of a process. */
-export function judgeArguments(pid: number, words: readonly string[]): Finding[] {
+export function judgeArguments(
+  pid: number,
+  words: readonly string[],
+  known: readonly { name: string; sha256: string }[] = [],
+): Finding[] {
   const program = (words[0] ?? '').replace(/^.*\//, '').slice(0, 100) || 'a process'
   const line = words.map((word) => (/[\s"']/.test(word) ? `"${word.replaceAll('"', "'")}"` : word)).join(' ')
   // "sh -c COMMAND" has a command in one word.
   const inner = words.filter((word) => /\s/.test(word)).flatMap(secretsOfCommand)
-  return [...secretsOfCommand(line), ...inner].map(({ name, value }) => ({
+  const typed = [...secretsOfCommand(line), ...inner].map(({ name, value }) => ({
+    name,
+    sha256: shortHash(value),
+  }))
+  return [...typed, ...known].map(({ name, sha256 }) => ({
     rule: 'secret-in-arguments',
     subject: `process ${program}: ${name}`,
     severity: 'critical',
     summary: `Everybody can read a secret in the arguments of ${program} (process ${pid}): ${name}`,
     remedy: `systemctl status ${pid}\n# Give ${program} the secret by a file or its environment, replace the secret, and restart it`,
-    evidence: { program, pid, key: name, sha256: shortHash(value) },
+    evidence: { program, pid, key: name, sha256 },
   }))
 }
 

@@ -1,8 +1,10 @@
 import type { CheckContext, Report } from '../../agent/contract/mod.ts'
 import { checkCommands } from './check-commands.ts'
 import { checkEnvironment } from './check-environment.ts'
-import { checkFiles, checkLogs, nameMatcher } from './check-files.ts'
+import { checkFiles, checkLogs } from './check-files.ts'
+import { checkJournal } from './check-journal.ts'
 import { checkCredentialFiles, checkHistories, checkProcesses } from './check-people.ts'
+import { checkPersonalData } from './check-personal-data.ts'
 import { checkUnits } from './check-units.ts'
 import type { Config } from './config.ts'
 import { checkRepositories } from './git/check-repositories.ts'
@@ -12,16 +14,20 @@ import { loadShapes } from './shapes.ts'
 
 export async function checkSecrets(context: CheckContext<Config>): Promise<Report> {
   const { config } = context
-  const isName = nameMatcher(config.names)
+  const known = config.known.map((name) => ({ name, value: context.secret(name) }))
   const scanner = new SecretScanner({
     shapes: await loadShapes(),
     allowed: config.allowed,
     entropy: config.entropy === 'warning',
-    ...(isName ? { isName } : {}),
+    names: config.names,
+    known,
   })
-  const look = new Look(context, scanner)
+  const identities = known.map(({ name, value }) => `${name} ${context.fingerprint(value)}`)
+  const look = new Look(context, scanner, identities)
   await checkFiles(look)
   await checkLogs(look)
+  await checkJournal(look)
+  await checkPersonalData(look)
   const units = await checkUnits(look)
   const environmentFiles = await checkEnvironment(look, units)
   await checkCommands(look)

@@ -86,7 +86,12 @@ export const configSchema = z.strictObject({
       'What it is when a file that others cannot read holds a secret as text: `ok` for what its program wants so',
     ),
   names: z
-    .array(z.string().min(2).max(80))
+    .array(
+      z
+        .string()
+        .regex(/[A-Za-z0-9]{3}/, 'wanted a name with three letters in a row')
+        .max(80),
+    )
     .default([])
     .describe('Further names of settings that hold secrets; case, `-` and `_` do not count'),
   allowed: z

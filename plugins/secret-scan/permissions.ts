@@ -1,4 +1,5 @@
 import { ANY_ARGUMENTS, expandBraces, globBase, isGlob, type Permissions } from '../../agent/contract/mod.ts'
+import { JOURNAL_FILES, journalCommand } from './check-journal.ts'
 import type { Config } from './config.ts'
 import { GIT_PERMISSION } from './git/program.ts'
 
@@ -17,13 +18,21 @@ export function permissionsOf(config: Config): { check: Omit<Permissions, 'write
     ...config.personalData,
     ...config.repositories,
   ].flatMap(expandBraces)
-  const read = outermost([...patterns.map(readable), ...(config.processes ? ['/proc'] : [])])
+  const read = outermost([
+    ...patterns.map(readable),
+    ...(config.processes ? ['/proc'] : []),
+    ...(config.journal.length > 0 ? JOURNAL_FILES : []),
+  ])
+  const run: [string, ...string[]][] = [
+    ...(config.repositories.length > 0 ? [[...GIT_PERMISSION, ANY_ARGUMENTS] as [string, ...string[]]] : []),
+    ...config.journal.map(journalCommand),
+  ]
   return {
     check: {
       // What may be read may be listed.
       list: unique(patterns.filter(isGlob).map(globBase)).filter((path) => !read.includes(path)),
       read,
-      ...(config.repositories.length > 0 ? { run: [[...GIT_PERMISSION, ANY_ARGUMENTS]] } : {}),
+      ...(run.length > 0 ? { run } : {}),
       ...(config.known.length > 0 ? { secrets: unique(config.known) } : {}),
       // Logs and histories of others.
       capabilities: ['CAP_DAC_READ_SEARCH'],

@@ -1,8 +1,13 @@
 import { type FileSource, formatBytes } from '../../agent/contract/mod.ts'
-import type { SecretMatch, SecretScanner, TextKind } from './scan-text.ts'
+import type { SecretMatch, TextKind } from './scan-text.ts'
 
 /** A secret with the line on which its value stands; null where it is too far from the start to count. */
 export type FileMatch = Omit<SecretMatch, 'offset' | 'linesAfter'> & { line: number | null }
+
+/** Finds something in whole lines from `start` to `end`. */
+export interface TextScanner {
+  scan(bytes: Buffer, start: number, end: number, kind: TextKind): SecretMatch[]
+}
 
 export interface FileScan {
   matches: FileMatch[]
@@ -41,7 +46,7 @@ export interface FileOptions {
 /** Searches an open file in pieces: memory does not grow with it. Throws when it cannot be read. */
 export async function scanFile(
   source: FileSource,
-  scanner: SecretScanner,
+  scanner: TextScanner,
   options: FileOptions,
 ): Promise<FileScan> {
   const { size } = source.stat
@@ -188,7 +193,7 @@ function wideEncoding(bytes: Buffer): Wide | undefined {
 
 function scanWide(
   source: FileSource,
-  scanner: SecretScanner,
+  scanner: TextScanner,
   options: FileOptions,
   encoding: Wide,
   size: number,

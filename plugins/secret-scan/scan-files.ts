@@ -14,7 +14,7 @@ import type { Config } from './config.ts'
 import { Openness, type Place } from './findings.ts'
 import { ScanMemory } from './memory.ts'
 import type { RuleName } from './rules.ts'
-import { type FileScan, scanFile } from './scan-file.ts'
+import { type FileScan, scanFile, type TextScanner } from './scan-file.ts'
 import type { SecretScanner, TextKind } from './scan-text.ts'
 
 const MAX_TEXT_BYTES = 1024 * 1024
@@ -40,13 +40,15 @@ export class Look {
   constructor(
     readonly context: CheckContext<Config>,
     readonly scanner: SecretScanner,
+    /** Identities of the values that are searched for. */
+    known: readonly string[],
   ) {
     const { config, host, state, stateDir, now } = context
     this.openness = new Openness(host)
-    const { names, allowed, entropy, exclude, known, maxFileBytes, logBytes } = config
-    const settings = { names, allowed, entropy, exclude, known, maxFileBytes, logBytes }
+    const { names, allowed, entropy, nationalIds, logBytes } = config
+    const settings = { names, allowed, entropy, nationalIds, logBytes, known }
     this.memory = new ScanMemory(state, stateDir, settings, now.getTime())
-    this.isExcluded = globMatcher(exclude)
+    this.isExcluded = globMatcher(config.exclude)
   }
 
   get host(): HostReader {
@@ -103,7 +105,7 @@ export class Look {
     as: string,
     kind: TextKind,
     rules: readonly RuleName[],
-    options: { tailBytes?: number; mayHoldNul?: boolean } = {},
+    options: { tailBytes?: number; mayHoldNul?: boolean; scanner?: TextScanner } = {},
   ): Promise<FileScan | undefined> {
     const { config, signal } = this.context
     const recalled = this.memory.recall(entry, as)
@@ -123,7 +125,7 @@ export class Look {
     try {
       const source = this.host.open(entry.path, { follow: this.links.has(entry.path) })
       try {
-        const scan = await scanFile(source, this.scanner, {
+        const scan = await scanFile(source, options.scanner ?? this.scanner, {
           maxBytes: config.maxFileBytes,
           ...options,
           kind,

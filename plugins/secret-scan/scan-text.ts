@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto'
-import { isSecretName } from '../../agent/contract/mod.ts'
+import { foldName, isSecretName } from '../../agent/contract/mod.ts'
 import { ANCHORS, type Anchor, KNOWN_HASH_PREFIXES, KNOWN_HASHES } from './anchors.ts'
 import { characterKinds, entropyOf, isPlaceholder, judgeValue } from './judge-value.ts'
 import { carriedValue, followingValues, isComment, type NamedValue, namedValues } from './parse-values.ts'
@@ -44,8 +44,10 @@ const NEWLINE = 10
 
 export interface ScannerOptions {
   shapes: ShapeFinder
-  /** Further names of settings, folded. */
-  isName?: (name: string) => boolean
+  /** Further names of settings. */
+  names?: readonly string[]
+  /** Values that must stand in no log, history or argument, with what they are called. */
+  known?: readonly { name: string; value: string }[]
   /** Whether texts of settings with another name are judged by their entropy. */
   entropy?: boolean
   /** Values (first 8 hex digits of their SHA-256, or more) that are no secrets. */
@@ -58,9 +60,13 @@ export class SecretScanner {
   private readonly isName: (name: string) => boolean
 
   constructor(private readonly options: ScannerOptions) {
-    this.search = new AnchorSearch(ANCHORS)
-    const { isName } = options
-    this.isName = isName ? (name) => isSecretName(name) || isName(name) : isSecretName
+    const names = options.names ?? []
+    this.search = new AnchorSearch([
+      ...ANCHORS,
+      ...names.map((name): Anchor => ({ text: anchorOf(name), kind: 'name' })),
+    ])
+    const folded = names.map(foldName)
+    this.isName = (name) => isSecretName(name) || folded.some((wanted) => foldName(name).endsWith(wanted))
   }
 
   /** All secrets in whole lines from `start` to `end`. */
@@ -86,7 +92,22 @@ export class SecretScanner {
       for (const match of this.look(anchor, bytes, line, end, kind)) add(match)
       return to
     })
+    if (this.options.entropy && kind === 'config') randomValues(bytes, start, end).forEach(add)
+    if (kind === 'log') this.knownValues(bytes, start, end).forEach(add)
     return found
+  }
+
+  /** The very values that must not be there. */
+  knownValues(bytes: Buffer, start: number, end: number): SecretMatch[] {
+    return (this.options.known ?? []).flatMap(({ name, value }) => {
+      const needle = Buffer.from(value)
+      const found: SecretMatch[] = []
+      for (let at = bytes.indexOf(needle, start); at >= 0 && at < end; at = bytes.indexOf(needle, at + 1)) {
+        const { start: offset } = lineAround(bytes, at, at, start, end)
+        found.push(secret('known', name, value, { offset, linesAfter: 0 }))
+      }
+      return found
+    })
   }
 
   /** A look at the bytes, before any text is made of them. */
@@ -133,6 +154,36 @@ export class SecretScanner {
         )
     })
   }
+}
+
+/** What every way to write a name has in common: letters of its longest word. */
+function anchorOf(name: string): string {
+  const words = name.match(/[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+/g) ?? [name]
+  const longest = words.toSorted((a, b) => b.length - a.length)[0] ?? name
+  return longest.slice(0, 3)
+}
+
+const RANDOM = /([A-Za-z_][\w.-]{0,80})["']?\s{0,4}[:=]\s{0,4}["']?([A-Za-z0-9+/_=-]{20,256})(?=["',;\s]|$)/g
+
+/** Values that look random beside names that say nothing: hex of 32 digits and more, base64. */
+function randomValues(bytes: Buffer, start: number, end: number): SecretMatch[] {
+  const found: SecretMatch[] = []
+  for (let from = start; from < end; ) {
+    const line = lineAround(bytes, from, from, from, end)
+    const text = bytes.toString('utf8', line.start, line.end)
+    if (!isComment(text)) {
+      for (const [, name = '', value = ''] of text.matchAll(RANDOM)) {
+        const isHex = /^[0-9a-fA-F]+$/.test(value)
+        const isRandom = isHex
+          ? value.length >= 32 && entropyOf(value) > 3
+          : entropyOf(value) > 4 && characterKinds(value) > 2
+        if (!isRandom || judgeValue(value) !== 'literal') continue
+        found.push(secret('entropy', showName(name), value, { offset: line.start, linesAfter: 0 }))
+      }
+    }
+    from = line.end + 1
+  }
+  return found
 }
 
 interface Line {
