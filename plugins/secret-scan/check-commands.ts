@@ -33,7 +33,7 @@ export async function checkCommands(look: Look): Promise<void> {
     count++
     checkJobs(look, entry)
   }
-  if (count === 0 && look.blind.length === 0) {
+  if (count === 0 && !look.isDark('secret-in-cron')) {
     look.notHere(['secret-in-cron', 'dangerous-command'], 'there are no scheduled commands')
   }
 }

@@ -37,7 +37,7 @@ export async function checkEnvironment(look: Look, units: UnitFacts): Promise<st
       look.dark(pattern, `${by[0]} names it: list it under environmentFiles of this job`, rules)
     }
   }
-  if (files.size === 0 && look.blind.length === 0) {
+  if (files.size === 0 && !look.isDark('malformed-environment')) {
     look.notHere(['malformed-environment'], 'there are no environment files')
   }
   checkRequired(look, units, files)

@@ -34,7 +34,8 @@ export async function checkFiles(look: Look): Promise<void> {
     if (!scan || scan.matches.length === 0) continue
     look.findings.push(...judgeConfig(look, entry, scan.matches, privateFiles === 'ok'))
   }
-  if (count === 0 && look.blind.length === 0) look.notHere(CONFIG_RULES, 'no configuration file matches')
+  if (count === 0 && !look.isDark('secret-in-config'))
+    look.notHere(CONFIG_RULES, 'no configuration file matches')
   else if (look.context.config.entropy === 'off') look.notHere(['high-entropy'], 'it is switched off')
 }
 
@@ -76,5 +77,5 @@ export async function checkLogs(look: Look): Promise<void> {
     const place = look.place(entry)
     look.findings.push(...secretFindings(place, scan.matches, WORDS.log))
   }
-  if (count === 0 && look.blind.length === 0) look.notHere(LOG_RULES, 'there are no logs')
+  if (count === 0 && !look.isDark('secret-in-log')) look.notHere(LOG_RULES, 'there are no logs')
 }

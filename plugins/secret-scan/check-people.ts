@@ -95,7 +95,7 @@ export async function checkHistories(look: Look): Promise<void> {
     }
     look.findings.push(...secretFindings(look.place(entry), matches satisfies FileMatch[], WORDS.history))
   }
-  if (count === 0 && look.blind.length === 0) look.notHere(HISTORY_RULES, 'there are no histories')
+  if (count === 0 && !look.isDark('secret-in-history')) look.notHere(HISTORY_RULES, 'there are no histories')
 }
 
 /** Files in which programs keep credentials: nobody but their owner may read them. */
@@ -121,7 +121,7 @@ export async function checkCredentialFiles(look: Look): Promise<void> {
       evidence: { path: entry.path },
     })
   }
-  if (count === 0 && look.blind.length === 0)
+  if (count === 0 && !look.isDark('stored-credentials'))
     look.notHere(['stored-credentials'], 'there are no files of credentials')
 }
 

@@ -50,7 +50,8 @@ export async function checkUnits(look: Look): Promise<UnitFacts> {
       ),
     )
   }
-  if (count === 0 && look.blind.length === 0) look.notHere(['secret-in-unit'], 'there are no unit files')
+  if (count === 0 && !look.isDark('secret-in-unit'))
+    look.notHere(['secret-in-unit'], 'there are no unit files')
   return facts
 }
 

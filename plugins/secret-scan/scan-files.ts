@@ -45,8 +45,8 @@ export class Look {
   ) {
     const { config, host, state, stateDir, now } = context
     this.openness = new Openness(host)
-    const { names, allowed, entropy, nationalIds, logBytes } = config
-    const settings = { names, allowed, entropy, nationalIds, logBytes, known }
+    const { names, allowed, entropy, nationalIds, logBytes, git } = config
+    const settings = { names, allowed, entropy, nationalIds, logBytes, samples: git.samples, known }
     this.memory = new ScanMemory(state, stateDir, settings, now.getTime())
     this.isExcluded = globMatcher(config.exclude)
   }
@@ -57,6 +57,11 @@ export class Look {
 
   dark(subject: string, reason: string, rules: readonly RuleName[]): void {
     this.blind.push({ subject, reason, rules: [...rules] })
+  }
+
+  /** Whether something was not seen that a rule is about. */
+  isDark(rule: RuleName): boolean {
+    return this.blind.some(({ rules }) => rules?.includes(rule))
   }
 
   notHere(rules: readonly RuleName[], reason: string): void {
