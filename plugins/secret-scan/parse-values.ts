@@ -126,11 +126,13 @@ export function followingValues(
   if (!/^(?:|[|>][-+0-9]*|[[{(]|"""|''')$/.test(opener)) return []
   const indent = /^[\s-]*/.exec(line.slice(0, index).replace(/["'].*$/, ''))?.[0].length ?? 0
   const isBracketed = /^[[{(]$/.test(opener)
+  const isQuoted = opener === '"""' || opener === "'''"
   const found: { value: string; offset: number }[] = []
   let offset = 0
   for (const next of following) {
     offset++
     if (offset > MAX_FOLLOWING_LINES) break
+    if (isQuoted) return next.trim() === '' ? [] : [{ value: next.split(opener)[0] ?? '', offset }]
     if (next.trim() === '' || isComment(next)) continue
     const own = /^\s*/.exec(next)?.[0].length ?? 0
     const isItem = /^\s*-\s/.test(next)

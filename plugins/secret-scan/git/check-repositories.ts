@@ -61,7 +61,8 @@ export async function checkRepositories(look: Look, environmentFiles: readonly s
     if (!/[*?[{]/.test(path) && !look.host.stat(path))
       look.dark(path, 'there is no such directory', REPOSITORY_RULES)
   }
-  if (count === 0 && !look.isDark('tracked-file')) look.notHere(REPOSITORY_RULES, 'there are no git repositories')
+  if (count === 0 && !look.isDark('tracked-file'))
+    look.notHere(REPOSITORY_RULES, 'there are no git repositories')
 }
 
 function repositoryAt(look: Look, path: string): Repository | undefined {
