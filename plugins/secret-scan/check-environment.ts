@@ -69,7 +69,7 @@ function readFile(
     ...environment.problems.map(
       ({ line, what }): Finding => ({
         rule: 'malformed-environment',
-        subject: `${entry.path}:${line}`,
+        subject: `${entry.path}:${placeOf(what, line)}`,
         severity: 'warning',
         summary: `${entry.path}:${line} is not read as it looks: ${what}`,
         remedy: what.startsWith('its lines end')
@@ -83,6 +83,12 @@ function readFile(
       }),
     ),
   )
+}
+
+/** What is wrong with the whole file is told once, whatever stands on its first line. */
+function placeOf(what: string, line: number): string {
+  if (what.startsWith('its lines end')) return 'line endings'
+  return what.startsWith('it begins with') ? 'byte order mark' : String(line)
 }
 
 /** A file of secrets that its group or everybody can read. */

@@ -52,7 +52,7 @@ const PATTERNS: (CommandProblem & { pattern: RegExp })[] = [
     rule: 'unverified-transfer',
     what: 'certificates are not verified',
     pattern:
-      /\bNODE_TLS_REJECT_UNAUTHORIZED=["']?0|\bGIT_SSL_NO_VERIFY=["']?(?:1|true)|\bhttp\.sslVerify(?:=|\s+)["']?false|\bPYTHONHTTPSVERIFY=["']?0|\s--(?:no-verify-ssl|tls-skip-verify|insecure-skip-tls-verify|skip-tls-verify|no-verify-tls|insecure)(?:=true)?(?=\s|$|["'])/,
+      /\bNODE_TLS_REJECT_UNAUTHORIZED=["']?0|\bGIT_SSL_NO_VERIFY=["']?(?:1|true)|\bhttp\.sslVerify(?:=|\s+)["']?false|\bPYTHONHTTPSVERIFY=["']?0|\s--(?:no-verify-ssl|tls-skip-verify|insecure-skip-tls-verify|skip-tls-verify|no-verify-tls)(?:=true)?(?=\s|$|["'])/,
     remedy: 'Take it away; for a private authority give its certificate to the program',
   },
   {

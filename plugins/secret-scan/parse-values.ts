@@ -15,7 +15,8 @@ export interface NamedValue {
 /** A name, quoted or not, and what follows it. */
 const NAME =
   /(?<![\w$\\/-])(?:(["'`])((?:(?!\1)[^\n]){1,80}?)\1|([A-Za-z_][\w.-]{0,80}))(?:\]|\))?[ \t]{0,16}(=>|:=|==?|:|>|,(?=[ \t]*["']))[ \t]{0,32}/g
-const COMMENT = /^\s*(?:#|;|\/\/|<!--|\*\s|rem\s|--\s|dnl\s)/i
+// Lines of an .npmrc begin with the address of a registry, without its scheme.
+const COMMENT = /^\s*(?:#|;|\/\/(?!\S*:_)|<!--|\*\s|rem\s|--\s|dnl\s)/i
 
 /** A line of which names and values do not count. */
 export function isComment(line: string): boolean {
