@@ -19,6 +19,7 @@ export {
   parseAddress,
   parsePrefix,
 } from '../lib/ip-address.ts'
+export type { JournalSettings } from '../lib/journald-settings.ts'
 export { decodeName, encodeName } from '../lib/names.ts'
 export { nearest } from '../lib/nearest.ts'
 export {
@@ -74,6 +75,7 @@ export type {
   TreeWriter,
   WalkOptions,
 } from './host.ts'
+export { JOURNALD_FILES, readJournald } from './journald.ts'
 export { ANY_ARGUMENTS, type Permissions } from './permissions.ts'
 export {
   type ApplyContext,

@@ -6,7 +6,7 @@ import {
   secretReference,
   z,
 } from '../../agent/contract/mod.ts'
-import { isAddress, isLoopback } from './target.ts'
+import { isAddress, isLocal } from './target.ts'
 
 const headerName = z.string().regex(/^[!#$%&'*+.^_`|~0-9A-Za-z-]{1,100}$/, 'wanted the name of a header')
 const oneLine = z
@@ -122,7 +122,7 @@ const probe = z
     const { hostname, protocol } = new URL(url)
     const complain = (path: string, message: string) =>
       context.addIssue({ code: 'custom', path: [path], message })
-    if (!elsewhere && !isLoopback(hostname) && !isAddress(hostname) && connectTo === undefined) {
+    if (!elsewhere && !isLocal(hostname) && !isAddress(hostname) && connectTo === undefined) {
       complain('url', 'where a name leads is up to others: set connectTo, or elsewhere: true')
     }
     if (elsewhere && protocol === 'http:' && Object.keys(secretHeaders).length > 0) {

@@ -1,16 +1,18 @@
+import { hostPrefix, isLoopback, parseAddress } from '../../agent/contract/mod.ts'
 import type { Probe } from './config.ts'
 
 /** Whether a host of a URL, with or without brackets, is an address and no name. */
 export function isAddress(host: string): boolean {
-  const bare = host.replace(/^\[(.*)\]$/, '$1')
-  return (
-    /^(?:(?:25[0-5]|2[0-4]\d|1?\d?\d)(?:\.|$)){4}$/.test(bare) || /^[0-9a-fA-F:]*:[0-9a-fA-F:.]+$/.test(bare)
-  )
+  return parseAddress(withoutBrackets(host)) !== undefined
 }
 
-export function isLoopback(host: string): boolean {
-  const bare = host.replace(/^\[(.*)\]$/, '$1')
-  return bare === 'localhost' || bare === '::1' || (isAddress(bare) && bare.startsWith('127.'))
+export function isLocal(host: string): boolean {
+  const address = parseAddress(withoutBrackets(host))
+  return address ? isLoopback(hostPrefix(address)) : host === 'localhost'
+}
+
+function withoutBrackets(host: string): string {
+  return host.replace(/^\[(.*)\]$/, '$1')
 }
 
 export function portOf({ url }: Pick<Probe, 'url'>): number {
@@ -22,8 +24,8 @@ type Aim = Pick<Probe, 'url' | 'connectTo' | 'elsewhere'>
 
 /** Where a probe connects to, as a host of `permissions.net`: "this-host" where the run has to find the address. */
 export function hostOf({ url, connectTo, elsewhere }: Aim): string {
-  const host = connectTo ?? new URL(url).hostname.replace(/^\[(.*)\]$/, '$1')
-  if (host === 'this-host' || isLoopback(host) || elsewhere) return host
+  const host = connectTo ?? withoutBrackets(new URL(url).hostname)
+  if (host === 'this-host' || isLocal(host) || elsewhere) return host
   return 'this-host'
 }
 
@@ -40,10 +42,10 @@ export function requestsOf(
 ): { url: string; connectTo: string | undefined }[] {
   if (probe.connectTo !== 'this-host') return [{ url: probe.url, connectTo: probe.connectTo }]
   return ownAddresses
-    .filter((address) => !isLoopback(address))
+    .filter((address) => !isLocal(address))
     .map((address) => {
       const url = new URL(probe.url)
-      if (isLoopback(url.hostname)) url.hostname = address.includes(':') ? `[${address}]` : address
+      if (isLocal(url.hostname)) url.hostname = address.includes(':') ? `[${address}]` : address
       return { url: url.href, connectTo: address }
     })
 }

@@ -1,7 +1,7 @@
-import { ANY_ARGUMENTS, type Permissions } from '../../agent/contract/mod.ts'
+import { ANY_ARGUMENTS, JOURNALD_FILES, type Permissions } from '../../agent/contract/mod.ts'
 import { type Config, directoryOf, listBaseOf } from './config.ts'
 import { PROGRAMS } from './format.ts'
-import { JOURNAL, JOURNAL_FILES } from './oversight/journal.ts'
+import { JOURNAL } from './oversight/journal.ts'
 import { policiesFor } from './oversight/retention-policy.ts'
 
 /** In a directory of another user: to look, to read the log, to see who writes, to create its successor. */
@@ -89,7 +89,7 @@ function ofOversight({ unmanaged, logrotate, logrotateIncludes, retention }: Con
   return {
     check: {
       ...(list.length > 0 || journal ? { list: [...list, ...(journal ? [JOURNAL] : [])] } : {}),
-      ...(others.length > 0 || journal ? { read: [...others, ...(journal ? JOURNAL_FILES : [])] } : {}),
+      ...(others.length > 0 || journal ? { read: [...others, ...(journal ? JOURNALD_FILES : [])] } : {}),
     },
     apply: {},
   }

@@ -5,21 +5,13 @@ import {
   formatBytes,
   formatDuration,
   type HostReader,
+  type JournalSettings,
+  readJournald,
 } from '../../../agent/contract/mod.ts'
-import { type JournalSettings, parseJournald } from './parse-journald.ts'
 import { conflictOf } from './retention.ts'
 import { policiesFor, type RetentionPolicy } from './retention-policy.ts'
 
 export const JOURNAL = '/var/log/journal'
-/** In the order of their weight; what is in the first that has a name counts. */
-const CONFIGURATIONS = ['/etc/systemd', '/run/systemd', '/usr/local/lib/systemd', '/usr/lib/systemd']
-
-/** What may be read to judge the journal, as permissions. */
-export const JOURNAL_FILES = CONFIGURATIONS.flatMap((directory) => [
-  `${directory}/journald.conf`,
-  `${directory}/journald.conf.d`,
-])
-
 /** The journal as it is on the disk. */
 export interface JournalUse {
   exists: boolean
@@ -43,31 +35,13 @@ export async function checkJournal(
   if (own.length === 0) return { findings: [], blind: [] }
   const blind: Blind[] = []
   try {
-    const settings = parseJournald(readConfiguration(host))
+    const settings = readJournald(host)
     const use = await surveyJournal(host, signal, (subject, reason) => blind.push({ subject, reason }))
     return { findings: judgeJournal(settings, use, own, nowMs), blind }
   } catch (error) {
     signal.throwIfAborted()
     return { findings: [], blind: [...blind, { subject: JOURNAL, reason: describeError(error) }] }
   }
-}
-
-/** The main file of the first directory that has one, then the drop-ins by name. */
-function readConfiguration(host: HostReader): string[] {
-  const main = CONFIGURATIONS.map((directory) => `${directory}/journald.conf`).find((path) =>
-    host.statTarget(path),
-  )
-  const dropIns = new Map<string, string>()
-  for (const directory of CONFIGURATIONS.map((parent) => `${parent}/journald.conf.d`)) {
-    if (!host.statTarget(directory)) continue
-    for (const name of host.list(directory)) {
-      if (name.endsWith('.conf') && !dropIns.has(name)) dropIns.set(name, `${directory}/${name}`)
-    }
-  }
-  const names = [...dropIns.keys()].sort()
-  return [main, ...names.map((name) => dropIns.get(name))].flatMap((path) =>
-    path === undefined ? [] : [host.readText(path, { follow: true })],
-  )
 }
 
 async function surveyJournal(

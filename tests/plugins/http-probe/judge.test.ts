@@ -4,7 +4,7 @@ import type { HttpAnswer } from '../../../agent/contract/mod.ts'
 import { judgeAnswer } from '../../../plugins/http-probe/judge.ts'
 import plugin from '../../../plugins/http-probe/plugin.ts'
 import { parseSeries, sumOf } from '../../../plugins/http-probe/prometheus-text.ts'
-import { isLoopback, netEntry, requestsOf } from '../../../plugins/http-probe/target.ts'
+import { isLocal, netEntry, requestsOf } from '../../../plugins/http-probe/target.ts'
 
 type Settings = z.input<typeof plugin.config>['probes'][number]
 
@@ -180,9 +180,5 @@ test('requestsOf() asks every address of this host but the loopback', () => {
     url: 'https://a.example.org/',
     connectTo: '192.0.2.2',
   })
-  expect([isLoopback('127.8.8.8'), isLoopback('[::1]'), isLoopback('127.example.org')]).toEqual([
-    true,
-    true,
-    false,
-  ])
+  expect([isLocal('127.8.8.8'), isLocal('[::1]'), isLocal('127.example.org')]).toEqual([true, true, false])
 })

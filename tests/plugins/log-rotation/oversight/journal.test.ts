@@ -2,37 +2,12 @@ import { expect, test } from 'bun:test'
 import { mkdirSync, writeFileSync } from 'node:fs'
 import { toGrants } from '../../../../agent/host/grants.ts'
 import { LocalHostReader } from '../../../../agent/host/reader.ts'
+import type { JournalSettings } from '../../../../agent/lib/journald-settings.ts'
 import { beginOf, checkJournal, judgeJournal } from '../../../../plugins/log-rotation/oversight/journal.ts'
-import {
-  type JournalSettings,
-  parseJournald,
-  parseTimeSpan,
-} from '../../../../plugins/log-rotation/oversight/parse-journald.ts'
 import { temporaryDirectory } from '../../../kit/plugin.ts'
 
 const DAY_MS = 86_400_000
 const now = Date.parse('2026-06-10T00:00:00Z')
-
-test.each([
-  ['90day', 90 * DAY_MS],
-  ['1week 2d', 9 * DAY_MS],
-  ['3600', 3_600_000],
-  ['2 weeks', 14 * DAY_MS],
-  ['1h30min', 5_400_000],
-  ['0', 0],
-  ['soon', undefined],
-  ['3 parsecs', undefined],
-])('parseTimeSpan(%p)', (text, expected) => expect(parseTimeSpan(text)).toBe(expected))
-
-test('parseJournald() takes the last word, of its own section only', () => {
-  const main =
-    '# Storage=none\n[Journal]\nStorage=persistent\nSystemMaxUse=500M\nMaxRetentionSec=1month\n[Other]\nStorage=none\n'
-  expect(parseJournald([main, '[Journal]\nSystemMaxUse=2G\n'])).toMatchObject({
-    storage: 'persistent',
-    maxUseBytes: 2 * 1024 ** 3,
-  })
-  expect(parseJournald([])).toEqual({ storage: 'auto', maxUseBytes: undefined, maxRetentionMs: 0 })
-})
 
 const use = { exists: true, bytes: 1024 ** 3, oldestMs: now - 10 * DAY_MS, fileSystemBytes: 1000 * 1024 ** 3 }
 const settings: JournalSettings = { storage: 'auto', maxUseBytes: undefined, maxRetentionMs: 0 }
