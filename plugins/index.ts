@@ -22,6 +22,7 @@ const plugins: Record<string, Load> = {
   'http-probe': () => import('./http-probe/plugin.ts'),
   processes: () => import('./processes/plugin.ts'),
   accounts: () => import('./accounts/plugin.ts'),
+  'log-review': () => import('./log-review/plugin.ts'),
   command: () => import('./command/plugin.ts'),
 }
 
