@@ -7,61 +7,12 @@ import { openMessage } from '../../plugins/backup/encryption.ts'
 import { restore } from '../../plugins/backup/restore/restore.ts'
 import { BackupFixture, PASSPHRASE, storedIn } from '../plugins/backup/fixture.ts'
 import { pieces } from '../plugins/backup/streams.ts'
+import { RUNS as GIVEN_RUNS, mutate, randomNumbers, SEED } from './mutations.ts'
 
 setDefaultTimeout(3_600_000)
 
 /** The long form: REEVE_FUZZ_RUNS=10000 REEVE_FUZZ_SEED=7 bun test tests/fuzz/backup.test.ts */
-const RUNS = Number(process.env.REEVE_FUZZ_RUNS ?? 1000)
-const SEED = Number(process.env.REEVE_FUZZ_SEED ?? 20_261_123)
-
-/** Marsaglia's xorshift32: small, and the same everywhere. */
-function randomNumbers(seed: number): (below: number) => number {
-  let state = seed | 1
-  return (below) => {
-    state ^= state << 13
-    state ^= state >>> 17
-    state ^= state << 5
-    return (state >>> 0) % below
-  }
-}
-
-const MUTATIONS: Record<string, (bytes: Buffer, random: (below: number) => number) => Buffer> = {
-  'a bit flipped': (bytes, random) => {
-    const changed = Buffer.from(bytes)
-    const at = random(bytes.length)
-    changed[at] = (changed[at] ?? 0) ^ (1 << random(8))
-    return changed
-  },
-  'the end cut off': (bytes, random) => bytes.subarray(0, random(bytes.length)),
-  'the beginning cut off': (bytes, random) => bytes.subarray(1 + random(bytes.length - 1)),
-  'bytes taken out': (bytes, random) => {
-    const at = random(bytes.length - 1)
-    return Buffer.concat([bytes.subarray(0, at), bytes.subarray(at + 1 + random(50))])
-  },
-  'bytes put in': (bytes, random) => {
-    const at = random(bytes.length + 1)
-    const more = Buffer.from(Array.from({ length: 1 + random(50) }, () => random(256)))
-    return Buffer.concat([bytes.subarray(0, at), more, bytes.subarray(at)])
-  },
-  'bytes overwritten': (bytes, random) => {
-    const changed = Buffer.from(bytes)
-    const at = random(bytes.length)
-    for (let index = at; index < Math.min(at + 1 + random(50), bytes.length); index++)
-      changed[index] = random(256)
-    return changed
-  },
-  'two parts exchanged': (bytes, random) => {
-    const [a = 0, b = 0, c = 0] = [random(bytes.length), random(bytes.length), random(bytes.length)].sort(
-      (x, y) => x - y,
-    )
-    return Buffer.concat([
-      bytes.subarray(0, a),
-      bytes.subarray(b, c),
-      bytes.subarray(a, b),
-      bytes.subarray(c),
-    ])
-  },
-}
+const RUNS = GIVEN_RUNS ?? 1000
 
 /** Every file below a directory, with its content. */
 function contentOf(directory: string): string {
@@ -92,8 +43,7 @@ test(`no damage to a stored backup restores wrong data (${RUNS} mutations, seed 
   let detected = 0
   let harmless = 0
   for (let run = 0; run < RUNS; run++) {
-    const [what = '', mutate = (bytes: Buffer) => bytes] = Object.entries(MUTATIONS)[random(7)] ?? []
-    const damaged = mutate(whole, random)
+    const { what, damaged } = mutate(whole, random)
     if (damaged.equals(whole)) continue
     // The passphrase takes long to try; it can only matter where the packet with the key was touched.
     const isKeyTouched = !damaged.subarray(0, keyPackets.length).equals(keyPackets)
