@@ -23,6 +23,7 @@ const plugins: Record<string, Load> = {
   processes: () => import('./processes/plugin.ts'),
   accounts: () => import('./accounts/plugin.ts'),
   'log-review': () => import('./log-review/plugin.ts'),
+  'backup-presence': () => import('./backup-presence/plugin.ts'),
   command: () => import('./command/plugin.ts'),
 }
 
