@@ -50,6 +50,11 @@ test('daemonDropIn() allows to change users only where a job declares it', () =>
   expect(lines(daemonDropIn([drift]), 'SystemCallFilter')).toEqual([])
 })
 
+test('daemonDropIn() lets reeve itself look at processes where a job asks what they execute', () => {
+  const looks = job({ name: 'looks', permissions: { check: { processes: ['files'] } } })
+  expect(lines(daemonDropIn([looks]), 'AmbientCapabilities')).toEqual(['CAP_DAC_READ_SEARCH CAP_SYS_PTRACE'])
+})
+
 for (const [name, more] of [
   ['only observes', { mode: 'observe' as const }],
   ['is disabled', { enabled: false }],

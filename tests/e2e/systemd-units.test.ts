@@ -79,6 +79,23 @@ test('an ordinary user sees the same units over the bus, and is blind to the pro
   expect(run).toContain('CAP_SYS_PTRACE')
 })
 
+test('the service user with the one capability more sees what all processes run', async () => {
+  await shell('mkdir -p /var/lib/service && chown nobody /var/lib/service')
+  const settings = { stateDir: '/var/lib/service/state', jobs: { job: { plugin: 'processes' } } }
+  await writeUnit('reeve.yaml', JSON.stringify(settings), '/var/lib/service')
+  await shell('chown nobody /var/lib/service/reeve.yaml && chmod 600 /var/lib/service/reeve.yaml')
+  const run = async (capabilities: string) => {
+    const held = ['AmbientCapabilities', 'CapabilityBoundingSet'].map(
+      (key) => `--property=${key}=${capabilities}`,
+    )
+    const unit = ['systemd-run', '--quiet', '--pipe', '--wait', '--collect', '--uid=nobody', ...held]
+    const argv = ['/mnt/reeve', 'run', 'job', '--json', '--config', '/var/lib/service/reeve.yaml']
+    return (await host.peek(...unit, '--property=NoNewPrivileges=yes', ...argv)).stdout
+  }
+  expect(await run('CAP_DAC_READ_SEARCH')).toContain('"blind"')
+  expect(await run('CAP_DAC_READ_SEARCH CAP_SYS_PTRACE')).toContain('"clean"')
+})
+
 test('what fails, misses its time or was not loaded is found until it is put right', async () => {
   await writeUnit('fails.service', '[Service]\nType=oneshot\nExecStart=/usr/bin/test -e /etc/may-succeed')
   await writeUnit('edited.service', '[Service]\nExecStart=/usr/bin/sleep infinity')

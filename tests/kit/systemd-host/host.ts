@@ -143,17 +143,15 @@ export class SystemdHost implements AsyncDisposable {
     return this.peek(...service, '--working-directory=/', `--setenv=PATH=${PATH}`, '--', ...command)
   }
 
+  /** The command line by which this machine runs a command in the host. */
+  inside(...command: string[]): string[] {
+    const environment = ['env', '-i', `PATH=${PATH}`, 'LANG=C.UTF-8', 'SYSTEMD_PAGER=', 'SYSTEMD_COLORS=0']
+    return ['nsenter', '-t', String(this.#leader), '-a', '-r', '-w', ...environment, ...command]
+  }
+
   /** Joins the host from outside: quicker, but with all rights of this machine. For looking and setting up. */
   async peek(...command: string[]): Promise<Outcome> {
-    const environment = ['env', '-i', `PATH=${PATH}`, 'LANG=C.UTF-8', 'SYSTEMD_PAGER=', 'SYSTEMD_COLORS=0']
-    const child = Bun.spawn(
-      ['nsenter', '-t', String(this.#leader), '-a', '-r', '-w', ...environment, ...command],
-      {
-        stdin: 'ignore',
-        stdout: 'pipe',
-        stderr: 'pipe',
-      },
-    )
+    const child = Bun.spawn(this.inside(...command), { stdin: 'ignore', stdout: 'pipe', stderr: 'pipe' })
     const [stdout, stderr, exitCode] = await Promise.all([
       child.stdout.text(),
       child.stderr.text(),
