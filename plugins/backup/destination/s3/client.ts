@@ -22,8 +22,11 @@ export class S3Error extends Error {
 const TRIES = 5
 const FIRST_PAUSE_MS = 500
 const ANSWER_MAX_BYTES = 1_048_576
-/** For one request; a part of 8 MB then needs 70 kB/s. */
-const REQUEST_TIMEOUT_MS = 120_000
+/** A store that does not answer in this time, beside what is sent, is taken for dead: others wait for it. */
+export const SILENCE_MS = 30_000
+const SLOWEST_BYTES_PER_SECOND = 70_000
+/** Of a request that gets no answer at all. */
+const SILENT_TRIES = 2
 const RETRIED_STATUS = [429, 500, 502, 503, 504]
 
 /**
@@ -65,7 +68,8 @@ export class S3Requests {
         return await this.sendOnce(url, method, headers, content)
       } catch (error) {
         this.signal.throwIfAborted()
-        if (attempt === TRIES || (error instanceof S3Error && !RETRIED_STATUS.includes(Number(error.code))))
+        const tries = isTimeout(error) ? SILENT_TRIES : TRIES
+        if (attempt >= tries || (error instanceof S3Error && !RETRIED_STATUS.includes(Number(error.code))))
           throw plain(error)
         await Bun.sleep(FIRST_PAUSE_MS * 2 ** (attempt - 1))
       }
@@ -79,9 +83,10 @@ export class S3Requests {
     body: Uint8Array<ArrayBuffer>,
   ): Promise<{ text: string; headers: Headers }> {
     const request = await this.client.sign(url, { method, headers, body })
+    const timeoutMs = SILENCE_MS + (body.length / SLOWEST_BYTES_PER_SECOND) * 1000
     const response = await fetch(request, {
       redirect: 'error',
-      signal: AbortSignal.any([this.signal, AbortSignal.timeout(REQUEST_TIMEOUT_MS)]),
+      signal: AbortSignal.any([this.signal, AbortSignal.timeout(timeoutMs)]),
     })
     const text = (await response.text()).slice(0, ANSWER_MAX_BYTES)
     if (response.ok) return { text, headers: response.headers }
@@ -131,12 +136,14 @@ export function explainCode(code: string | undefined, message: string): string {
   return (code !== undefined && EXPLANATIONS[code]) || message
 }
 
+function isTimeout(error: unknown): boolean {
+  return error instanceof Error && error.name === 'TimeoutError'
+}
+
 /** The error of a request that got no answer, in words. */
 function plain(error: unknown): unknown {
   if (error instanceof S3Error || !(error instanceof Error)) return error
-  if (error.name === 'TimeoutError') {
-    return new Error(`it has not answered for ${REQUEST_TIMEOUT_MS / 1000} seconds`, { cause: error })
-  }
+  if (isTimeout(error)) return new Error('it has not answered in time', { cause: error })
   const code = 'code' in error && typeof error.code === 'string' ? error.code : undefined
   return new Error(explainCode(code, error.message), { cause: error })
 }

@@ -7,7 +7,7 @@ import {
   type StoredObject,
 } from '../destination.ts'
 import type { UploadNotes } from '../upload-notes.ts'
-import { explainCode, type S3Config, type S3Credentials, S3Error, S3Requests } from './client.ts'
+import { explainCode, type S3Config, type S3Credentials, S3Error, S3Requests, SILENCE_MS } from './client.ts'
 import { PartUpload } from './upload.ts'
 
 /** A list of more is not of backups. */
@@ -169,7 +169,11 @@ export class S3Destination implements Destination {
   private async attempt<T>(call: () => Promise<T>): Promise<T> {
     this.signal.throwIfAborted()
     const silence = Promise.withResolvers<never>()
-    const timer = setTimeout(() => silence.reject(new Error('it has not answered for 60 seconds')), 60_000)
+    const seconds = SILENCE_MS / 1000
+    const timer = setTimeout(
+      () => silence.reject(new Error(`it has not answered for ${seconds} seconds`)),
+      SILENCE_MS,
+    )
     const stop = () => silence.reject(this.signal.reason)
     this.signal.addEventListener('abort', stop, { once: true })
     try {
