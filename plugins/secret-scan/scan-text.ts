@@ -86,11 +86,10 @@ export class SecretScanner {
     }
     this.search.search(bytes, start, end, (anchor, from, to) => {
       const what = anchor.rule ?? anchor.kind
-      if (from < (done.get(what) ?? -1) || !this.mayBe(anchor, bytes, from, to, end)) return to
+      if (from < (done.get(what) ?? -1) || !this.mayBe(anchor, bytes, from, to, end)) return
       const line = lineAround(bytes, from, to, start, end)
       done.set(what, line.end)
       for (const match of this.look(anchor, bytes, line, end, kind)) add(match)
-      return to
     })
     if (this.options.entropy && kind === 'config') randomValues(bytes, start, end).forEach(add)
     if (kind === 'log') this.knownValues(bytes, start, end).forEach(add)

@@ -1,7 +1,7 @@
 import type { Anchor } from './anchors.ts'
 
-/** Called with where an anchor begins and ends; returns where to go on. */
-export type OnAnchor = (anchor: Anchor, start: number, end: number) => number
+/** Called with where an anchor begins and ends; one may lie in another. */
+export type OnAnchor = (anchor: Anchor, start: number, end: number) => void
 
 /** How much of each anchor the tables know: no shorter one can be searched for. */
 const WINDOW = 3
@@ -38,7 +38,7 @@ export class AnchorSearch {
     for (const [block, bucket] of this.ending) this.buckets[block] = bucket
   }
 
-  /** Every place of every anchor from `start` to `end`, in order; what `onAnchor` passes over is not searched. */
+  /** Every place of every anchor from `start` to `end`, in order. */
   search(bytes: Uint8Array, start: number, end: number, onAnchor: OnAnchor): void {
     const { shifts, buckets } = this
     let at = start + WINDOW - 1
@@ -51,16 +51,14 @@ export class AnchorSearch {
         continue
       }
       const from = at - WINDOW + 1
-      let next = at + 1
       const bucket = buckets[block]
       if (bucket) {
         for (const { anchor, lower } of bucket) {
-          if (!isAt(bytes, from, end, lower, anchor.exact === true)) continue
-          const goOn = onAnchor(anchor, from, from + lower.length)
-          if (goOn + WINDOW - 1 > next) next = goOn + WINDOW - 1
+          if (isAt(bytes, from, end, lower, anchor.exact === true))
+            onAnchor(anchor, from, from + lower.length)
         }
       }
-      at = next
+      at++
     }
   }
 }
