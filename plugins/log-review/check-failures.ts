@@ -14,7 +14,9 @@ import { judgeLogins, type LoginLine, parseLoginLine, readLogins } from './login
 import { readTail } from './tail.ts'
 
 const LOGIN_RULES = ['failed-logins', 'login-after-failures']
-const LOGIN_PROGRAMS = ['sshd', 'sshd-session', 'sudo', 'su', 'login'].flatMap((name) => ['-t', name])
+const named = (...programs: string[]) => programs.map((program) => `SYSLOG_IDENTIFIER=${program}`)
+/** What calls itself sshd has to be root's: anybody can write "Accepted …" to the journal. */
+const LOGIN_ENTRIES = [...named('sshd', 'sshd-session'), '_UID=0', '+', ...named('sudo', 'su', 'login')]
 /** Longer lines are matched by their beginning. */
 const MAX_MATCHED = 4096
 
@@ -84,7 +86,7 @@ async function readLoginLines({
 }: CheckContext<Config>): Promise<{ lines: LoginLine[]; isCut: boolean } | undefined> {
   const { files, window } = config.failedLogins
   const sinceMs = now.getTime() - window
-  if (hasJournal(host)) return readJournal(host, sinceMs, LOGIN_PROGRAMS, signal)
+  if (hasJournal(host)) return readJournal(host, sinceMs, LOGIN_ENTRIES, signal)
   const [path] = files.filter((file) => host.stat(file))
   if (path === undefined) return undefined
   const { lines, isCut } = readTail(host, path, sinceMs, now.getTime())

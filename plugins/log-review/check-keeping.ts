@@ -24,6 +24,9 @@ interface Checked {
 
 const ROTATION_RULES = ['rotation-missing', 'retention-too-short', 'retention-too-long', 'retention-conflict']
 
+const WANTED = '/etc/systemd/system/multi-user.target.wants'
+const SYSLOG_UNITS = ['rsyslog.service', 'syslog-ng.service']
+
 /** How long logs are kept, by whom they are rotated, and whether they are sent elsewhere. `logs`: paths of those that are there. */
 export async function checkKeeping(ctx: Context, logs: string[]): Promise<Checked> {
   const { config, host } = ctx
@@ -105,13 +108,18 @@ async function checkJournal({ config, host, now, signal }: Context, checked: Che
     checked.idle.set(rule, 'the job has no policy about the journal')
     return
   }
-  if (!hasJournal(host) && !host.stat(JOURNAL)) {
-    checked.idle.set(rule, 'systemd keeps no journal here')
-    return
-  }
   try {
     const dark = (subject: string, reason: string) => checked.blind.push({ subject, reason, rules: [rule] })
     const use = await surveyJournal(host, signal, dark)
+    if (!hasJournal(host) && !use.hasFiles) {
+      checked.idle.set(rule, 'systemd keeps no journal here')
+      return
+    }
+    const keeper = use.isPersistent ? undefined : SYSLOG_UNITS.find((unit) => host.stat(`${WANTED}/${unit}`))
+    if (keeper) {
+      checked.idle.set(rule, `${keeper} keeps the logs of this host, the journal only hands them on`)
+      return
+    }
     checked.findings.push(...judgeJournal(readJournald(host), use, config.retention, now.getTime()))
   } catch (error) {
     signal.throwIfAborted()
@@ -124,13 +132,20 @@ async function surveyJournal(
   signal: AbortSignal,
   onBlind: (path: string, reason: string) => void,
 ): Promise<JournalUse> {
-  const use: JournalUse = { isPersistent: false, bytes: 0, oldestMs: undefined, fileSystemBytes: 0 }
+  const use: JournalUse = {
+    isPersistent: false,
+    hasFiles: false,
+    bytes: 0,
+    oldestMs: undefined,
+    fileSystemBytes: 0,
+  }
   if (host.stat(JOURNAL)?.type !== 'directory') return use
   use.isPersistent = true
   use.fileSystemBytes = host.fileSystemBytes(JOURNAL)
   for await (const batch of host.walk(JOURNAL, { onBlind, signal })) {
     for (const { path, type, size } of batch) {
       if (type !== 'file') continue
+      use.hasFiles = true
       use.bytes += size
       const beginMs = beginOf(path)
       if (beginMs !== undefined) use.oldestMs = Math.min(use.oldestMs ?? beginMs, beginMs)

@@ -15,7 +15,9 @@ const DROP_IN = '/etc/systemd/journald.conf.d/retention.conf'
 
 /** What of the journal is on the disk. */
 export interface JournalUse {
+  /** Its directory is there. */
   isPersistent: boolean
+  hasFiles: boolean
   bytes: number
   /** When its oldest archive begins; undefined where no name tells. */
   oldestMs: number | undefined

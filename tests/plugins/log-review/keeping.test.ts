@@ -79,7 +79,10 @@ testWith({ programs: ['logrotate'] })(
 
 test('readRotation() follows includes, leaves out what logrotate leaves out, and tells what it cannot read', () => {
   using directory = temporaryDirectory()
-  const write = (name: string, text: string) => Bun.write(`${directory.path}/${name}`, text)
+  const write = (name: string, text: string) => {
+    mkdirSync(dirname(`${directory.path}/${name}`), { recursive: true })
+    writeFileSync(`${directory.path}/${name}`, text)
+  }
   write('main', `rotate 5\ninclude ${directory.path}/d\ninclude ${directory.path}/gone\n`)
   write('d/a', '/a { }')
   write('d/b.dpkg-old', '/b { }')
@@ -152,7 +155,13 @@ test('judgeRotation() tells the place, and what to write there keeps it long eno
 })
 
 const JOURNAL: JournalSettings = { storage: 'auto', maxUseBytes: undefined, maxRetentionMs: 0 }
-const USE = { isPersistent: true, bytes: 1000, oldestMs: NOW - 10 * DAY_MS, fileSystemBytes: 1e12 }
+const USE = {
+  isPersistent: true,
+  hasFiles: true,
+  bytes: 1000,
+  oldestMs: NOW - 10 * DAY_MS,
+  fileSystemBytes: 1e12,
+}
 
 test.each<
   [string, Partial<JournalSettings>, Partial<typeof USE>, { atLeast?: number; atMost?: number }, string]

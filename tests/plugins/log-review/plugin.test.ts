@@ -215,6 +215,14 @@ test('check judges the journal, and says when there is none', async () => {
   const remedy = findings[0]?.remedy?.split(' && systemctl')[0] ?? ''
   Bun.spawnSync(['sh', '-c', remedy.replaceAll(' /etc', ` ${host.path}/etc`)])
   expect((await host.check()).found).toEqual([])
+  using volatile = hostWith(
+    { '/run/systemd/journal/socket': '' },
+    { retention, failedLogins: { enabled: false } },
+  )
+  expect((await volatile.check()).found).toEqual(['journal-retention /var/log/journal'])
+  // Then it only hands on what others keep.
+  volatile.write('/etc/systemd/system/multi-user.target.wants/rsyslog.service', '')
+  expect((await volatile.check()).idle).toContain('journal-retention')
   using bare = hostWith({ '/etc/hostname': 'x' }, { retention })
   expect((await bare.check()).idle).toContain('journal-retention')
 })
