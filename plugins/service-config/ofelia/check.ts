@@ -27,8 +27,13 @@ export async function checkOfelia(look: Look, context: CheckContext<Config>): Pr
   let hasWebhooks = false
   for (const runtime of look.runtimes) {
     const files = filesOf(look, all, runtime, findings)
+    // It starts without what it cannot read, and what is left is not what anybody meant.
+    if (files === 'unread') {
+      hasWeb = hasWebhooks = true
+      continue
+    }
     const globals = new Globals(files, runtime, look.paths[0] ?? DEFAULT_FILE)
-    hasWeb ||= globals.of('enable-web').text === undefined || globals.isOn('enable-web')
+    hasWeb ||= !runtime.complete || globals.of('enable-web').text === undefined || globals.isOn('enable-web')
     const labelled = look.services.map((service) =>
       labelledSections(service, globals.isOn('allow-host-jobs-from-labels')),
     )
@@ -94,26 +99,33 @@ function readFiles(look: Look): OfeliaFile[] {
 }
 
 /** The files that this start of Ofelia reads: one, or those of a pattern, in the order of their names. */
-function filesOf(look: Look, all: OfeliaFile[], runtime: Runtime, findings: Finding[]): OfeliaFile[] {
-  if (runtime.kind === 'unknown') return all
+function filesOf(
+  look: Look,
+  all: OfeliaFile[],
+  runtime: Runtime,
+  findings: Finding[],
+): OfeliaFile[] | 'unread' {
+  const isUnread = (path: string) => look.paths.includes(path) && !all.some((file) => file.path === path)
+  if (runtime.kind === 'unknown') return look.paths.some(isUnread) ? 'unread' : all
   const named = configNamed(runtime)
   if (named && named.path === undefined) {
     look.files.dark(runtime.name, 'the value of OFELIA_CONFIG is not known')
-    return []
+    return 'unread'
   }
   const wanted = named?.path ?? DEFAULT_FILE
   const path = runtime.container ? pathOnHost(runtime.container, wanted) : wanted
   const place = named?.place ?? runtime.place ?? { path: wanted }
   if (path === undefined) {
     // It lies in the image, or nowhere: then labels and variables are all there is.
-    if (named) look.files.dark(`${runtime.name} ${wanted}`, 'it is not mounted from a place of this host')
-    return []
+    if (!named) return []
+    look.files.dark(`${runtime.name} ${wanted}`, 'it is not mounted from a place of this host')
+    return 'unread'
   }
   const paths = new Set(look.files.host.glob(path, () => {}).map((entry) => entry.path))
+  const foreign = [...paths].filter((it) => !look.paths.includes(it))
+  for (const it of foreign) look.files.dark(it, 'Ofelia reads it, and this job does not: add it to "files"')
+  if (foreign.length > 0 || [...paths].some(isUnread)) return 'unread'
   const used = all.filter((file) => paths.has(file.path))
-  for (const missing of [...paths].filter((it) => !look.paths.includes(it))) {
-    look.files.dark(missing, 'Ofelia reads it, and this job does not: add it to "files"')
-  }
   if (paths.size === 0) {
     const summary = `Ofelia reads ${path}, which is not there: it starts with nothing but labels and variables`
     const found = look.paths[0]

@@ -9,7 +9,7 @@ export interface Suspicion {
 const DANGEROUS: [what: string, pattern: RegExp, why: string][] = [
   [
     'rm -rf',
-    /\brm\s+(?:-[a-zA-Z]*\s+)*-[a-zA-Z]*(?:r[a-zA-Z]*f|f[a-zA-Z]*r)/,
+    /\brm\s(?=(?:\s*-\S+)*\s*-\w*[rR])(?=(?:\s*-\S+)*\s*-\w*f)/,
     'removes whatever it is given, with all below',
   ],
   ['dd', /\bdd\s+(?:\S+\s+)*(?:if|of)=/, 'writes over disks as readily as files'],

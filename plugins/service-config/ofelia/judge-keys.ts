@@ -2,7 +2,7 @@ import { type Finding, foldName, nearest, shellWord } from '../../../agent/contr
 import { complain } from '../rules.ts'
 import type { Runtime } from '../runtime.ts'
 import type { DeadKey } from '../schema.ts'
-import { deleteLine, replaceOnLine } from '../setting.ts'
+import { deleteLine, replaceLine, replaceOnLine } from '../setting.ts'
 import {
   DEAD_GLOBAL_KEYS,
   DEAD_JOB_KEYS,
@@ -83,8 +83,7 @@ function unknownKey(section: Section, key: Key, known: readonly OfeliaKey[]): Fi
 function insteadOf(section: Section, dead: DeadKey, key: Key): string | undefined {
   const [value] = key.values
   if (!value || section.from === 'label') return undefined
-  const { path, line } = value.place
-  const rename = (text: string) => `sed -i '${line}c\\${text.replaceAll("'", '')}' '${path}'`
+  const rename = (text: string) => replaceLine(value.place, text)
   if (dead.key === 'overlap')
     return rename(`no-overlap = ${goBoolean(value.text) === true ? 'false' : 'true'}`)
   if (dead.key === 'volumes') return value.text.includes(',') ? undefined : rename(`volume = ${value.text}`)
