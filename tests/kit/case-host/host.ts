@@ -7,6 +7,7 @@ import {
   mkdirSync,
   readdirSync,
   readFileSync,
+  readlinkSync,
   writeFileSync,
 } from 'node:fs'
 import { join } from 'node:path'
@@ -138,7 +139,7 @@ export class CaseHost implements AsyncDisposable {
       append('/etc/shadow', `${name}:!:20000:0:99999:7:::`)
     }
     mkdirSync(path('/root'), { mode: 0o700, recursive: true })
-    mkdirSync(path('/var/lib/dpkg'), { recursive: true })
+    for (const name of ['/var/lib/dpkg', '/var/log']) mkdirSync(path(name), { recursive: true })
     writeFileSync(path('/var/lib/dpkg/status'), DPKG_STATUS)
     copyFileSync(APT, path('/run/apt.sh'))
     // For remedies: no service manager runs here, and what it would start anew `restart` does; nothing is downloaded.
@@ -220,6 +221,16 @@ export class CaseHost implements AsyncDisposable {
       stdin: Buffer.from(stdin),
     })
     return { exitCode, stdout: stdout.toString(), stderr: stderr.toString() }
+  }
+
+  /** Its namespace of processes, as /proc/PID/ns/pid shows it. */
+  get namespace(): string {
+    return readlinkSync(`/proc/${this.pid}/ns/pid`)
+  }
+
+  /** Starts a program in it; the caller waits for its end. */
+  start(command: string[]): Bun.Subprocess<'ignore', 'ignore', 'pipe'> {
+    return Bun.spawn([...this.enter(), ...command], { stdin: 'ignore', stdout: 'ignore', stderr: 'pipe' })
   }
 
   /** Runs a program in it; throws when it fails. */
