@@ -2,7 +2,7 @@ import { globBase, isGlob, type Permissions } from '../../agent/contract/mod.ts'
 import { type Config, locate } from './config.ts'
 
 /** Pure: what a look at a service may read. */
-export function readsOf(config: Config): Pick<Permissions, 'read' | 'list' | 'run'> {
+export function readsOf(config: Config): Pick<Permissions, 'read' | 'list' | 'run' | 'capabilities'> {
   const { files, unitDirectories, units, compose, environmentFiles, others } = locate(config)
   const unitFiles = unitDirectories.flatMap((directory) =>
     units.flatMap((unit) => [`${directory}/${unit}`, `${directory}/${unit}.d/*.conf`]),
@@ -11,5 +11,7 @@ export function readsOf(config: Config): Pick<Permissions, 'read' | 'list' | 'ru
   const { program } = config.ofelia
   const asks = config.service === 'ofelia' && program !== undefined
   const run: Permissions['run'] = asks ? files.map((file) => [program, 'validate', `--config=${file}`]) : []
-  return { read, run, list: [...new Set(read.filter(isGlob).map(globBase))] }
+  const list = [...new Set(read.filter(isGlob).map(globBase))]
+  // Its files are the service's alone.
+  return { read, run, list, capabilities: ['CAP_DAC_READ_SEARCH'] }
 }

@@ -16,8 +16,7 @@ export default definePlugin({
     }),
   ),
   config: configSchema,
-  // Its files are the service's alone.
-  permissions: (config) => ({ check: { ...readsOf(config), capabilities: ['CAP_DAC_READ_SEARCH'] } }),
+  permissions: (config) => ({ check: readsOf(config) }),
   // Loaded when it is needed: readers of YAML cost a start more than everything else here.
   check: async (context) => (await import('./check.ts')).checkService(context),
   commands: { reviewed },
