@@ -47,6 +47,7 @@ export async function checkSystemd(context: CheckContext<Config>): Promise<Repor
   const blind: Blind[] = [...tree.blind]
   const answer = isRunning ? await showAll(host, tree.wantedBy('timers.target'), signal) : undefined
   if (answer && 'reason' in answer) blind.push({ subject: SYSTEMCTL, reason: answer.reason })
+  const memory = memorySchema.safeParse(context.memory).data ?? { files: {}, timers: {} }
   const look: Look = {
     tree,
     isRunning,
@@ -55,8 +56,8 @@ export async function checkSystemd(context: CheckContext<Config>): Promise<Repor
     blind,
     facts: [],
     examined: 0,
-    before: memorySchema.safeParse(context.memory).data ?? { files: {}, timers: {} },
-    after: { files: {}, timers: {} },
+    before: memory,
+    after: { files: {}, timers: memory.timers },
   }
   if (look.loaded) await checkStates(context, look, look.loaded)
   const idleUnits = await checkUnits(context, look)
@@ -108,7 +109,8 @@ async function checkStates(
 
 /** Whether the process of a service lives through what its reload sends. */
 function judgeReloadSignal(host: HostReader, look: Look, name: string, pid: number): void {
-  const { directives } = look.tree.read(name)
+  const { directives, blind } = look.tree.read(name)
+  look.blind.push(...blind.map((one) => ({ ...one, rules: ['reload-would-kill'] })))
   const lines = assignmentsOf(directives, 'Service', 'ExecReload')
   const [line, sent] = lines.flatMap((line) => {
     const signal = reloadSignal(line)

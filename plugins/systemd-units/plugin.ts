@@ -32,6 +32,8 @@ export default definePlugin({
         list: [...new Set(patterns.map(globBase))],
         read: [
           ...UNIT_FILES,
+          // Units that root has linked in from elsewhere: a pattern grants what its links lead to.
+          '/etc/systemd/system/*',
           // Masks of signals, times of starts.
           '/proc',
           ...(owned.length > 0 ? ['/sys/fs/cgroup'] : []),

@@ -100,7 +100,9 @@ test('what fails, misses its time or was not loaded is found until it is put rig
   await writeUnit('fails.service', '[Service]\nType=oneshot\nExecStart=/usr/bin/test -e /etc/may-succeed')
   await writeUnit('edited.service', '[Service]\nExecStart=/usr/bin/sleep infinity')
   const kill = 'ExecReload=/bin/kill -HUP $MAINPID'
-  await writeUnit('deaf.service', `[Service]\nExecStart=/usr/bin/sleep infinity\n${kill}`)
+  // Linked in from elsewhere.
+  await writeUnit('deaf.service', `[Service]\nExecStart=/usr/bin/sleep infinity\n${kill}`, '/opt')
+  await shell('systemctl link /opt/deaf.service')
   await writeUnit(
     'hears.service',
     `[Service]\nExecStart=/bin/sh -c 'trap : HUP; touch /run/hears; while :; do sleep 1; done'\n${kill}`,
@@ -170,7 +172,7 @@ test('units that are not as they have to be are right once every remedy was carr
   await shell('mkdir -p /etc/rstmdb /var/lib/rstmdb && echo one > /etc/rstmdb/tokens')
   await writeUnit(
     'rstmdb.service',
-    `[Service]\nExecStart=/usr/bin/sleep infinity\nExecReload=/bin/true\nReadWritePaths=/etc /var/lib/rstmdb\n${install}`,
+    `[Unit]\nStartLimitIntervalSec=0\n[Service]\nExecStart=/usr/bin/sleep infinity\nExecReload=/bin/true\nReadWritePaths=/etc /var/lib/rstmdb\n${install}`,
   )
   // A file that is read after one of the name "50-…" must not win.
   await writeUnit('override.conf', '[Service]\nProtectHome=no', '/etc/systemd/system/rstmdb.service.d')

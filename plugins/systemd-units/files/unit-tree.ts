@@ -13,7 +13,9 @@ export const SYSTEM_DIRECTORIES = [
   '/run/systemd/transient',
   '/run/systemd/generator.early',
   '/etc/systemd/system',
+  '/etc/systemd/system.attached',
   '/run/systemd/system',
+  '/run/systemd/system.attached',
   '/run/systemd/generator',
   '/usr/local/lib/systemd/system',
   '/usr/lib/systemd/system',
@@ -114,8 +116,7 @@ export class UnitTree {
     const blind: Blind[] = []
     const own = this.readFile(file.path, blind)
     if (own === undefined) return { ...missing, name, state: 'unreadable', path: file.path, blind }
-    if (own.trim() === '' && this.isEmptyFile(file.path))
-      return { ...missing, name, state: 'masked', path: file.path, enablement: 'masked' }
+    if (own === '') return { ...missing, name, state: 'masked', path: file.path, enablement: 'masked' }
     const dropIns = this.dropInsOf([...new Set([name, asked])], blind)
     const directives = [
       ...parseUnit(file.path, own),
@@ -192,8 +193,17 @@ export class UnitTree {
     }
   }
 
-  private isEmptyFile(path: string): boolean {
-    return this.host.statTarget(path)?.size === 0
+  /** In a tree that is not this host's own, links with whole paths lead to places in the tree. */
+  private placeOf(path: string): string {
+    let place = path
+    if (this.host.root === '/') return place
+    for (let links = 0; links < MAX_LINKS; links++) {
+      if (this.host.stat(place)?.type !== 'symlink') return place
+      const target = this.targetOf(place)
+      if (!target.startsWith('/')) return place
+      place = target
+    }
+    return place
   }
 
   private dropInsOf(names: string[], blind: Blind[]): { path: string; text: string }[] {
@@ -216,7 +226,7 @@ export class UnitTree {
 
   private readFile(path: string, blind: Blind[]): string | undefined {
     try {
-      return this.host.readText(path, { maxBytes: MAX_FILE_BYTES, follow: true })
+      return this.host.readText(this.placeOf(path), { maxBytes: MAX_FILE_BYTES, follow: true })
     } catch (error) {
       blind.push({ subject: path, reason: describeError(error) })
       return undefined

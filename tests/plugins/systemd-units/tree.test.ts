@@ -233,3 +233,16 @@ test('files that cannot be read, are no files or link to each other are blind, n
   // Nothing in it says a user.
   expect((await of('binary.service')).findings).toMatchObject([{ rule: 'unit-user' }])
 })
+
+test('a link never leads out of the tree: a unit that is linked in from elsewhere is blind', async () => {
+  using root = temporaryDirectory()
+  write(root.path, '/opt/app/rstmdb.service', GOOD)
+  mkdirSync(join(root.path, dirname(ENABLED)), { recursive: true })
+  symlinkSync('/opt/app/rstmdb.service', join(root.path, 'etc/systemd/system/rstmdb.service'))
+  symlinkSync('/etc/systemd/system/rstmdb.service', join(root.path, ENABLED))
+  const { findings, blind } = await check(root.path, { units: [DEMANDS] })
+  expect({ findings, blind }).toMatchObject({
+    findings: [],
+    blind: [{ subject: '/etc/systemd/system/rstmdb.service' }],
+  })
+})
