@@ -10,6 +10,7 @@ const MACROS: Record<string, string> = {
   '@midnight': '0 0 * * *',
   '@hourly': '0 * * * *',
 }
+const NAMES = /^(jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec|sun|mon|tue|wed|thu|fri|sat|l|w|lw)$/i
 const BY_HAND = ['@triggered', '@manual', '@none']
 
 /** When a schedule comes: never, only when somebody says so, or at a time. */
@@ -36,7 +37,8 @@ export function comingOf(schedule: string, now: Date): Coming {
   if (cron.startsWith('@')) return { kind: 'never', reason: 'there is no such word for a time' }
   const fields = cron.split(/\s+/).length
   if (fields !== 5 && fields !== 6) return { kind: 'never', reason: `it has ${fields} fields, wanted 5 or 6` }
-  if (!/^[\dA-Za-z*,/?#\-\s]+$/.test(cron))
+  const strange = (cron.match(/[A-Za-z]+/g) ?? []).some((word) => !NAMES.test(word))
+  if (strange || !/^[\dA-Za-z*,/?#\-\s]+$/.test(cron))
     return { kind: 'never', reason: 'it holds what no field may hold' }
   // L, W and # are read differently from program to program: neither right nor wrong here.
   if (/[LW#]/.test(cron.replace(/[A-Za-z]{3}/g, ''))) return { kind: 'at', time: undefined }
