@@ -7,7 +7,6 @@ import { groupMembers } from './group-members.ts'
 import { identities } from './identities.ts'
 import { passwordAges, passwordPolicy, passwords } from './passwords.ts'
 import { serviceUsers } from './service-users.ts'
-import { subordinateIds } from './subordinate-ids.ts'
 import { sudo } from './sudo.ts'
 import { parseGroup, parsePasswd, parseShadow, type ShadowEntry, type Table } from './tables.ts'
 
@@ -18,7 +17,6 @@ const AREAS: Area[] = [
   passwordPolicy,
   serviceUsers,
   groupMembers,
-  subordinateIds,
   authorizedKeys,
   sudo,
 ]

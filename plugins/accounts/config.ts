@@ -58,13 +58,6 @@ export const configSchema = z.strictObject({
     .max(1000)
     .default([])
     .describe('Fingerprints of keys that leaked, or belong to people who left: none may be anywhere'),
-  rootlessUsers: z
-    .array(account)
-    .max(100)
-    .default([])
-    .describe(
-      'Users who run containers without root: they need subordinate ids, and no rule of sudo for the container engine',
-    ),
   sudoWithoutPassword: z
     .array(z.string().regex(/^%?[A-Za-z_][A-Za-z0-9_.-]{0,63}$/, 'wanted a user, or %group'))
     .max(100)
