@@ -1,13 +1,16 @@
 import type { Blind, CheckContext, Fact, Finding, Report } from '../../agent/contract/mod.ts'
 import { lookAtCompose } from './compose/look.ts'
 import type { Config } from './config.ts'
-import { type EngineView, findSockets, labelsOf, lookAtEngine } from './engine/look.ts'
+import { type EngineSocket, type EngineView, findSockets, labelsOf, lookAtEngine } from './engine/look.ts'
+import { lookAtStorage, type StorageView } from './engine/podman-storage.ts'
 import { inapplicableRules } from './inapplicable.ts'
 import { judgeContainer } from './judge/container.ts'
 import { judgeImageAge } from './judge/image-age.ts'
 import { judgeStale } from './judge/stale.ts'
 import { CONTAINER_RULES, RUNNING_RULES } from './rules.ts'
+import type { ContainerSettings } from './settings.ts'
 import { checkSystem } from './system/check.ts'
+import { findProgram } from './system/look.ts'
 
 const OF_CONTAINERS = Object.keys(CONTAINER_RULES)
 const OF_ENGINES = [...OF_CONTAINERS, ...Object.keys(RUNNING_RULES)]
@@ -25,6 +28,10 @@ export async function checkContainers(ctx: CheckContext<Config>): Promise<Report
   )
   blind.push(...looks.flatMap((look) => look.blind))
   const engines = looks.flatMap(({ view }) => view ?? [])
+  const storages = lookAtStorages(ctx, sockets, (subject, reason) =>
+    blind.push({ subject, reason, rules: OF_ENGINES }),
+  )
+  blind.push(...storages.flatMap((storage) => storage.blind))
   const compose = lookAtCompose(host, config.compose, OF_CONTAINERS)
   blind.push(...compose.blind)
 
@@ -39,7 +46,12 @@ export async function checkContainers(ctx: CheckContext<Config>): Promise<Report
     findings.push(...judged.findings)
     blind.push(...judged.blind)
   }
-  const system = checkSystem(ctx, sockets, engines)
+  for (const storage of storages) {
+    const judged = judgeStorage(storage, ctx)
+    findings.push(...judged.findings)
+    blind.push(...judged.blind)
+  }
+  const system = checkSystem(ctx, sockets, engines, OF_ENGINES)
   findings.push(...system.findings)
   blind.push(...system.blind)
   return {
@@ -49,11 +61,13 @@ export async function checkContainers(ctx: CheckContext<Config>): Promise<Report
       config,
       isInstalled: system.isInstalled,
       hasGroup: system.hasGroup,
-      hasSockets: sockets.length > 0 || blind.some(({ rules }) => rules?.includes('image-old')),
+      hasSockets: sockets.length > 0,
+      hasContainers:
+        sockets.length > 0 || storages.length > 0 || blind.some(({ rules }) => rules === OF_ENGINES),
       hasComposeFiles: compose.files > 0,
       hasRootlessUsers: system.rootlessUsers.length > 0,
     }),
-    facts: engines.flatMap(factsOf),
+    facts: [...engines.flatMap(factsOf), ...storages.flatMap(storedFacts)],
     metrics: engines.map(({ traits, containers }) => ({
       name: 'containers',
       value: containers.length,
@@ -62,11 +76,57 @@ export async function checkContainers(ctx: CheckContext<Config>): Promise<Report
     })),
     coverage: {
       examined:
-        compose.services.length + engines.reduce((sum, { containers }) => sum + containers.length, 0) + 1,
+        compose.services.length +
+        [...engines, ...storages].reduce((sum, { containers }) => sum + containers.length, 0) +
+        1,
       skipped: 0,
     },
   }
 }
+
+/** Of Podman where it has no socket: what stands in its storage. */
+function lookAtStorages(
+  { config, host }: CheckContext<Config>,
+  sockets: EngineSocket[],
+  dark: (subject: string, reason: string) => void,
+): StorageView[] {
+  // Where there is no Podman, a directory that nobody may look into holds none of its storage.
+  const onBlind = findProgram(host, 'podman') === undefined ? () => {} : dark
+  const isHeard = (user: string | undefined) =>
+    sockets.some((socket) => socket.path.includes('podman') && socket.user === user)
+  return config.podmanStorage
+    .flatMap((pattern) => host.glob(pattern, onBlind))
+    .flatMap(({ path, uid, type }) => {
+      const user = uid === 0 ? undefined : host.userName(uid)
+      if (type !== 'directory' || isHeard(user)) return []
+      return lookAtStorage(host, path, { user, rules: OF_ENGINES }) ?? []
+    })
+}
+
+function judgeStorage(
+  { label, containers }: StorageView,
+  { config, now }: CheckContext<Config>,
+): { findings: Finding[]; blind: Blind[] } {
+  const hardening = config.hardening.filter((rule) => !NOT_STORED.includes(rule))
+  const unseen = config.hardening.filter((rule) => NOT_STORED.includes(rule))
+  const reason =
+    'its storage tells of no published ports, networks and labels, and no socket does: systemctl enable --now podman.socket'
+  const parts = containers.map(({ settings, image }) => {
+    const judged = judgeContainer(settings, { ...config, hardening, dns: [] })
+    if (!hardening.includes('image-old')) return judged
+    const age = judgeImageAge(settings.subject, settings.image, image, { ...config, nowMs: now.getTime() })
+    return { findings: [...judged.findings, ...age.findings], blind: [...judged.blind, ...age.blind] }
+  })
+  return {
+    findings: parts.flatMap(({ findings }) => findings),
+    blind: [
+      ...parts.flatMap(({ blind }) => blind),
+      ...(unseen.length === 0 ? [] : [{ subject: label, reason, rules: unseen }]),
+    ],
+  }
+}
+
+const NOT_STORED: string[] = ['published-everywhere', 'default-network', 'container-stale']
 
 function judgeEngine(
   { traits, containers }: EngineView,
@@ -95,21 +155,21 @@ function unique(findings: Finding[]): Finding[] {
   return [...new Map(findings.map((finding) => [`${finding.rule}\0${finding.subject}`, finding])).values()]
 }
 
-function factsOf({ traits, containers }: EngineView): Fact[] {
-  const facts = containers.map(({ settings, container }) => ({
-    kind: 'container',
-    subject: settings.subject,
-    data: {
-      image: settings.image,
-      state: container.State.Status,
-      user: settings.user,
-      privileged: settings.privileged,
-      network: settings.network,
-      rootless: traits.isRootless,
-      ports: settings.ports
-        .map(({ address, port, protocol }) => `${address || '*'}:${port ?? '?'}/${protocol}`)
-        .join(', '),
-    },
-  }))
+function factsOf({ containers }: EngineView): Fact[] {
+  const facts = containers.map(({ settings, container }) => factOf(settings, container.State.Status))
   return [...new Map(facts.map((fact) => [fact.subject, fact])).values()]
+}
+
+function storedFacts({ containers }: StorageView): Fact[] {
+  return containers.map(({ settings }) => factOf(settings, null))
+}
+
+function factOf(settings: ContainerSettings, state: string | null): Fact {
+  const { subject, image, user, privileged, network, isRootless, ports } = settings
+  const published = ports.map(({ address, port, protocol }) => `${address || '*'}:${port ?? '?'}/${protocol}`)
+  return {
+    kind: 'container',
+    subject,
+    data: { image, state, user, privileged, network, rootless: isRootless, ports: published.join(', ') },
+  }
 }

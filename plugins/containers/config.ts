@@ -45,6 +45,12 @@ export const configSchema = z.strictObject({
     .describe(
       'Sockets of Docker and Podman, or patterns; those of users are rootless ones. One that is missing is no finding',
     ),
+  podmanStorage: z
+    .array(absolutePath)
+    .default(['/var/lib/containers/storage', '/{root,home/*}/.local/share/containers/storage'])
+    .describe(
+      'Storage of Podman, or patterns: where no socket tells of its containers, they are read from there',
+    ),
   answerTimeout: duration.prefault('5s').describe('How long an engine may take for one answer'),
   hardening: z
     .array(z.enum(HARDENING))

@@ -8,21 +8,24 @@ export interface Presence {
   isInstalled: boolean
   hasGroup: boolean
   hasSockets: boolean
+  /** An engine, or storage of one, that has them or may have. */
+  hasContainers: boolean
   hasComposeFiles: boolean
   hasRootlessUsers: boolean
 }
 
 /** Pure: rules that have nothing to judge, and why. */
 export function inapplicableRules(presence: Presence): Inapplicable[] {
-  const { config, isInstalled, hasSockets, hasComposeFiles } = presence
+  const { config, isInstalled, hasSockets, hasContainers, hasComposeFiles } = presence
   const reasons = new Map<string, string>()
   const say = (rules: string[], reason: string) => {
     for (const rule of rules) if (!reasons.has(rule)) reasons.set(rule, reason)
   }
   const nothing = isInstalled ? 'no engine has a socket here' : 'neither Docker nor Podman is installed'
   if (!isInstalled) say(Object.keys(SYSTEM_RULES), nothing)
-  if (!hasSockets) say([...Object.keys(RUNNING_RULES), 'socket-open'], nothing)
-  if (!hasSockets && !hasComposeFiles)
+  if (!hasSockets) say(['socket-open'], nothing)
+  if (!hasContainers) say(Object.keys(RUNNING_RULES), nothing)
+  if (!hasContainers && !hasComposeFiles)
     say(Object.keys(CONTAINER_RULES), `${nothing}, and there is no compose file`)
   if (!presence.hasGroup) say(['engine-group-member'], 'there is no group of the engine')
   if (!presence.hasRootlessUsers) {

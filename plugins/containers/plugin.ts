@@ -1,6 +1,7 @@
 import { definePlugin, expandBraces, globBase, isGlob } from '../../agent/contract/mod.ts'
 import { checkContainers } from './check.ts'
 import { type Config, configSchema } from './config.ts'
+import { storageFiles } from './engine/podman-storage.ts'
 import { CONTAINER_RULES, RUNNING_RULES, SYSTEM_RULES } from './rules.ts'
 import { CLIENT_FILES, DAEMON_SETTINGS, KEY_FILES, UNIT_FILES } from './system/look.ts'
 
@@ -25,6 +26,7 @@ export default definePlugin({
         DAEMON_SETTINGS,
         ...[...UNIT_FILES, ...CLIENT_FILES].flatMap(expandBraces),
         ...composeFiles(config),
+        ...config.podmanStorage.flatMap(expandBraces).flatMap(storageFiles),
       ],
       net: config.sockets.map((path) => `unix-get:${path}`),
       // A socket is opened by who may write it: one of another user's needs the second.
@@ -38,6 +40,7 @@ function patternsOf(config: Config): string[] {
   return [
     ...config.sockets,
     ...config.compose,
+    ...config.podmanStorage,
     ...config.scanReports,
     ...UNIT_FILES,
     ...CLIENT_FILES,

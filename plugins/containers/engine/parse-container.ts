@@ -27,7 +27,7 @@ export function traitsOf(label: string, program: 'docker' | 'podman', info: Info
 }
 
 /** What both engines give to every container that does not drop it. */
-const DEFAULT_CAPABILITIES = [
+export const USUAL_CAPABILITIES = [
   'CHOWN',
   'DAC_OVERRIDE',
   'FOWNER',
@@ -41,7 +41,7 @@ const DEFAULT_CAPABILITIES = [
   'SYS_CHROOT',
 ]
 /** What Docker gives beyond. */
-const DOCKER_CAPABILITIES = ['NET_RAW', 'MKNOD', 'AUDIT_WRITE']
+export const DOCKER_CAPABILITIES = ['NET_RAW', 'MKNOD', 'AUDIT_WRITE']
 /** Docker applies these to a tmpfs unless it is told the opposite. */
 const DOCKER_TMPFS = ['noexec', 'nosuid', 'nodev']
 /** Podman's own mounts in a container with a read-only root. */
@@ -100,7 +100,7 @@ export function bareCapability(name: string): string {
 /** Podman tells each one that is dropped, Docker what it was asked for. */
 export function keptCapabilities(dropped: string[], program: 'docker' | 'podman'): string[] {
   if (dropped.includes('ALL')) return []
-  const given = [...DEFAULT_CAPABILITIES, ...(program === 'docker' ? DOCKER_CAPABILITIES : [])]
+  const given = [...USUAL_CAPABILITIES, ...(program === 'docker' ? DOCKER_CAPABILITIES : [])]
   return given.filter((one) => !dropped.includes(one))
 }
 

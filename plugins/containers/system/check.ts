@@ -11,15 +11,7 @@ import type { Config } from '../config.ts'
 import type { EngineSocket, EngineView } from '../engine/look.ts'
 import { judgeInsecureRegistries, judgeOffers } from './judge-api.ts'
 import { judgeMembers, judgeSocket, parseMembers } from './judge-socket.ts'
-import {
-  DAEMON_SETTINGS,
-  ENABLED_UNITS,
-  findProcesses,
-  findProgram,
-  findStorage,
-  KEY_FILES,
-  lookAtApi,
-} from './look.ts'
+import { DAEMON_SETTINGS, ENABLED_UNITS, findProcesses, findProgram, KEY_FILES, lookAtApi } from './look.ts'
 import { isOwnId, judgeSubordinates, parseSubordinates, type SubordinateRange } from './rootless.ts'
 import { judgeSudoers } from './sudo.ts'
 
@@ -39,6 +31,7 @@ export function checkSystem(
   { config, host, now }: CheckContext<Config>,
   sockets: EngineSocket[],
   engines: EngineView[],
+  ofEngines: string[],
 ): SystemView {
   const findings: Finding[] = []
   const blind: Blind[] = []
@@ -62,19 +55,8 @@ export function checkSystem(
     const names = { owner: host.userName(socket.entry.uid), group: host.groupName(socket.entry.gid) }
     findings.push(...judgeSocket(socket, names, config.socketGroup))
   }
-  const isHeard = (user: string | undefined) => sockets.some((socket) => socket.user === user)
-  const ofContainers = ['privileged', 'root-user', 'engine-socket-mounted', 'host-path-mounted', 'image-old']
   if (processes.some(({ name }) => name === 'dockerd') && sockets.length === 0) {
-    darkFor(ofContainers)('docker', 'dockerd is running, but none of its sockets is in `sockets`')
-  }
-  for (const directory of findStorage(host, darkFor(ofContainers))) {
-    const user = [...host.homes()].find(([, home]) => directory.startsWith(`${home}/`))?.[0]
-    const name = user === undefined || user === 'root' ? undefined : user
-    if (isHeard(name)) continue
-    darkFor(ofContainers)(
-      name === undefined ? 'podman' : `podman@${name}`,
-      `there are containers in ${directory}, and no socket that tells of them: systemctl ${name ? '--user ' : ''}enable --now podman.socket`,
-    )
+    darkFor(ofEngines)('docker', 'dockerd is running, but none of its sockets is in `sockets`')
   }
 
   const members = attempt('/etc/group', ['engine-group-member'], () =>

@@ -130,23 +130,3 @@ export function lookAtApi(host: HostReader, processes: EngineProcess[]): ApiView
   }
   return { offers, settings, blind }
 }
-
-/** Storage of Podman in which there are containers: they are there although no API tells of them. */
-export function findStorage(host: HostReader, dark: (subject: string, reason: string) => void): string[] {
-  const homes = [...new Set(host.homes().values())].filter((home) => home.startsWith('/') && home !== '/')
-  const directories = [
-    '/var/lib/containers/storage',
-    ...homes.map((home) => `${home}/.local/share/containers/storage`),
-  ]
-  return directories.filter((directory) =>
-    ['overlay', 'vfs', 'btrfs', 'zfs'].some((driver) => {
-      try {
-        // An empty list is "[]".
-        return (host.stat(`${directory}/${driver}-containers/containers.json`)?.size ?? 0) > 4
-      } catch (error) {
-        dark(directory, describeError(error))
-        return false
-      }
-    }),
-  )
-}

@@ -45,6 +45,11 @@ class Podman implements AsyncDisposable {
     return stdout.toString().trim()
   }
 
+  /** Runs a command that may fail. */
+  attempt(...args: string[]): void {
+    Bun.spawnSync(this.command(...args), { timeout: 30_000 })
+  }
+
   /** An image with a file and nothing else. */
   makeImage(name: string): void {
     mkdirSync(join(this.path, 'image'), { recursive: true })
@@ -111,6 +116,9 @@ async function check(podman: Podman, config: object = {}) {
     unseen: report.blind?.filter(({ subject }) => subject.startsWith('podman')),
   }
 }
+
+/** The defaults are more than a process without CAP_SYS_RESOURCE may give. */
+const LIMITS = ['--ulimit=nofile=1024:1024', '--ulimit=nproc=1000:1000']
 
 const HELD_TIGHT = [
   '--user=1000:1000',
@@ -200,4 +208,67 @@ podmanTest('remedies, carried out literally, make the findings go away', async (
     if (rule === 'socket-open') expect(Bun.spawnSync([program, ...args]).exitCode).toBe(0)
   }
   expect((await check(podman, config)).brief).toEqual([])
+})
+
+podmanTest(
+  'without a socket containers are read from the storage of Podman, and their environment is not told',
+  async () => {
+    await using podman = new Podman()
+    podman.makeImage('localhost/hello:1')
+    // The settings for the runtime are written before it starts; whether this machine lets it start does not matter.
+    const start = (name: string, ...options: string[]) =>
+      podman.attempt(
+        'run',
+        '--detach',
+        '--name',
+        name,
+        '--network=none',
+        ...LIMITS,
+        ...options,
+        'localhost/hello:1',
+        '/hello',
+      )
+    start(
+      'tight',
+      ...HELD_TIGHT.filter((option) => !option.startsWith('--network')),
+      '--env=TOKEN=canary-5f1e9c',
+    )
+    start('privileged', '--privileged', '--volume=/etc:/x')
+    start('host', '--pid=host', '--cap-add=SYS_ADMIN', '--volume=/var/run:/run/host:ro')
+    podman.run('create', '--name', 'never', 'localhost/hello:1', '/hello')
+    const storage = join(podman.path, 'root')
+    const config = { sockets: ['/nonexistent/podman.sock'], podmanStorage: [storage] }
+    const report = await check(podman, { ...config, hardening: [] })
+    expect(report.brief.toSorted()).toEqual([
+      'critical dangerous-capability podman/host',
+      'critical engine-socket-mounted podman/host:/var/run',
+      'critical host-namespace podman/host:pid',
+      'critical host-path-mounted podman/privileged:/etc',
+      'critical privileged podman/privileged',
+    ])
+    expect(report.unseen).toMatchObject([
+      { subject: 'podman/never', reason: 'it was never started, and no socket tells of it' },
+    ])
+    expect(JSON.stringify(report)).not.toContain('canary-5f1e9c')
+    podman.run('rm', 'never')
+    const all = await check(podman, config)
+    expect(all.brief.filter((line) => line.includes('tight'))).toEqual([])
+    expect(all.unseen).toMatchObject([
+      { subject: 'podman', rules: ['default-network', 'published-everywhere', 'container-stale'] },
+    ])
+  },
+)
+
+podmanTest('storage of Podman that is malformed is a blind spot', async () => {
+  await using podman = new Podman()
+  const storage = join(podman.path, 'root')
+  mkdirSync(join(storage, 'overlay-containers'), { recursive: true })
+  const config = { sockets: [], podmanStorage: [storage], hardening: [] }
+  for (const text of ['{', '{}', '[{"id":"../../etc"}]', `[{"id":"${'a'.repeat(64)}"}]`]) {
+    writeFileSync(join(storage, 'overlay-containers/containers.json'), text)
+    const { unseen, findings } = await check(podman, config)
+    expect({ unseen: unseen?.length, findings: findings.length }).toEqual({ unseen: 1, findings: 0 })
+  }
+  writeFileSync(join(storage, 'overlay-containers/containers.json'), '[]\n')
+  expect((await check(podman, config)).unseen).toEqual([])
 })

@@ -351,18 +351,6 @@ test('a scan of images that is too long ago, or was never made, is told', async 
   expect(await scans()).toHaveLength(1)
 })
 
-test('containers of Podman of which no socket tells are a blind spot, with what to do', async () => {
-  const { reasons } = await check({
-    socket: '/run/elsewhere.sock',
-    files: {
-      'home/alice/.local/share/containers/storage/overlay-containers/containers.json': '[{"id":"x"}]',
-      'var/lib/containers/storage/overlay-containers/containers.json': '[]\n',
-    },
-  })
-  expect(reasons).toHaveLength(1)
-  expect(reasons[0]).toMatch(/^podman@alice: .*systemctl --user enable --now podman\.socket$/)
-})
-
 test('a daemon whose socket is not among the settings is a blind spot', async () => {
   const { reasons } = await check({
     socket: '/run/elsewhere.sock',
