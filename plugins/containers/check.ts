@@ -26,10 +26,15 @@ export async function checkContainers(ctx: CheckContext<Config>): Promise<Report
   const looks = await Promise.all(
     sockets.map((socket, index) => lookAtEngine(host, socket, labels[index] ?? socket.path, asking)),
   )
-  blind.push(...looks.flatMap((look) => look.blind))
   const engines = looks.flatMap(({ view }) => view ?? [])
-  const storages = lookAtStorages(ctx, sockets, (subject, reason) =>
+  // A socket of Podman that may not be opened is as good as none: its storage tells.
+  const open = sockets.filter((_, index) => !looks[index]?.isDenied)
+  const storages = lookAtStorages(ctx, open, (subject, reason) =>
     blind.push({ subject, reason, rules: OF_ENGINES }),
+  )
+  const isStored = (label: string | undefined) => storages.some((storage) => storage.label === label)
+  blind.push(
+    ...looks.flatMap(({ blind, isDenied }, index) => (isDenied && isStored(labels[index]) ? [] : blind)),
   )
   blind.push(...storages.flatMap((storage) => storage.blind))
   const compose = lookAtCompose(host, config.compose, OF_CONTAINERS)

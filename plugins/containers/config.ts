@@ -45,6 +45,12 @@ export const configSchema = z.strictObject({
     .describe(
       'Sockets of Docker and Podman, or patterns; those of users are rootless ones. One that is missing is no finding',
     ),
+  otherUsers: z
+    .boolean()
+    .default(false)
+    .describe(
+      'Open sockets that only their owner or group may open, such as those of rootless engines. It takes CAP_DAC_OVERRIDE',
+    ),
   podmanStorage: z
     .array(absolutePath)
     .default(['/var/lib/containers/storage', '/{root,home/*}/.local/share/containers/storage'])

@@ -29,8 +29,8 @@ export default definePlugin({
         ...config.podmanStorage.flatMap(expandBraces).flatMap(storageFiles),
       ],
       net: config.sockets.map((path) => `unix-get:${path}`),
-      // A socket is opened by who may write it: one of another user's needs the second.
-      capabilities: ['CAP_DAC_READ_SEARCH', 'CAP_DAC_OVERRIDE'],
+      // A socket is opened by who may write it.
+      capabilities: ['CAP_DAC_READ_SEARCH', ...(config.otherUsers ? ['CAP_DAC_OVERRIDE'] : [])],
     },
   }),
   check: checkContainers,

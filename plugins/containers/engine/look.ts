@@ -1,4 +1,10 @@
-import { type Blind, describeError, type Entry, type HostReader } from '../../../agent/contract/mod.ts'
+import {
+  type Blind,
+  describeError,
+  type Entry,
+  errnoOf,
+  type HostReader,
+} from '../../../agent/contract/mod.ts'
 import type { ContainerSettings } from '../settings.ts'
 import { Engine, each, NotFoundError } from './ask.ts'
 import { type EngineTraits, parseContainer, traitsOf } from './parse-container.ts'
@@ -58,13 +64,20 @@ export function findSockets(
   return sockets
 }
 
+export interface EngineLook {
+  view: EngineView | undefined
+  /** The socket is there, and this process may not open it. */
+  isDenied: boolean
+  blind: Blind[]
+}
+
 /** All that one engine says. What it does not say is blind, under the name of the engine. */
 export async function lookAtEngine(
   host: HostReader,
   socket: EngineSocket,
   label: string,
   { rules, timeoutMs, signal }: { rules: string[]; timeoutMs: number; signal: AbortSignal },
-): Promise<{ view: EngineView | undefined; blind: Blind[] }> {
+): Promise<EngineLook> {
   const dark = (subject: string, error: unknown): Blind => ({ subject, reason: describeError(error), rules })
   const engine = new Engine(host, socket.path, timeoutMs, signal)
   try {
@@ -101,10 +114,12 @@ export async function lookAtEngine(
       }
       return []
     })
-    return { view: { socket, traits, info, containers }, blind }
+    return { view: { socket, traits, info, containers }, isDenied: false, blind }
   } catch (error) {
     signal.throwIfAborted()
-    return { view: undefined, blind: [dark(label, error)] }
+    if (errnoOf(error) !== 'EACCES') return { view: undefined, isDenied: false, blind: [dark(label, error)] }
+    const reason = `${describeError(error)}: its owner and its group may, or \`otherUsers\``
+    return { view: undefined, isDenied: true, blind: [{ subject: label, reason, rules }] }
   }
 }
 

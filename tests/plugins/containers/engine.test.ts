@@ -12,6 +12,7 @@ import {
   GOOD_IMAGE,
 } from '../../kit/docker-server.ts'
 import { testWith } from '../../kit/needs.ts'
+import { asOrdinaryUser } from '../../kit/ordinary-user.ts'
 import { pluginUnderTest, temporaryDirectory } from '../../kit/plugin.ts'
 
 const pythonTest = testWith({ programs: ['python3'] })
@@ -238,4 +239,18 @@ test('a program without a socket leaves nothing of its containers to judge', asy
   const idle = new Map(report.inapplicable?.map(({ rule, reason }) => [rule, reason]))
   expect(idle.get('socket-open')).toBe('no engine has a socket here')
   expect(idle.has('api-without-tls')).toBe(false)
+})
+
+rootTest('a socket that may not be opened is blind, with what would open it', async () => {
+  using host = hostWith()
+  chmodSync(join(host.root, 'run/docker.sock'), 0o600)
+  chmodSync(host.root, 0o755)
+  mkdirSync(join(host.root, 'state'), { recursive: true })
+  const { blind } = await asOrdinaryUser(() => host.run.check())
+  const denied = blind?.find(({ subject }) => subject === 'docker')
+  expect(denied?.reason).toContain('permission denied: its owner and its group may, or `otherUsers`')
+  expect(plugin.permissions(plugin.config.parse({})).check.capabilities).toEqual(['CAP_DAC_READ_SEARCH'])
+  expect(plugin.permissions(plugin.config.parse({ otherUsers: true })).check.capabilities).toContain(
+    'CAP_DAC_OVERRIDE',
+  )
 })
