@@ -1,5 +1,6 @@
-import type { Finding } from '../../agent/contract/mod.ts'
+import { type Finding, shellWord } from '../../agent/contract/mod.ts'
 import { splitWords } from './parse-server.ts'
+import { pathAndLine, replaceLine } from './place.ts'
 
 /**
  * Pure: whether an ssh_config(5) makes ssh believe any host. What stands before the first `Host`, or below one that
@@ -28,8 +29,10 @@ export function judgeClient(path: string, text: string): Finding[] {
         severity: hosts ? 'warning' : 'critical',
         summary: `ssh takes ${whom} for what they say they are: ${key} ${words.join(' ')} (${place})`,
         remedy:
-          'Write "StrictHostKeyChecking accept-new" instead, or keep the keys of these hosts in a file of known hosts',
-        evidence: { key: name, hosts: hosts?.join(' ') ?? '*' },
+          name === 'userknownhostsfile'
+            ? `sed -i ${index + 1}d ${shellWord(path)}`
+            : replaceLine(place, `${hosts ? '    ' : ''}StrictHostKeyChecking accept-new`),
+        evidence: { key: name, hosts: hosts?.join(' ') ?? '*', ...pathAndLine(place) },
       },
     ]
   })

@@ -1,5 +1,6 @@
 import type { Finding } from '../../agent/contract/mod.ts'
 import type { ServerSettings, Setting } from './parse-server.ts'
+import { pathAndLine, replaceLine } from './place.ts'
 
 /** What sshd does where nothing is said: OpenSSH 9 as it is released. */
 const DEFAULTS: Record<string, string> = {
@@ -138,7 +139,7 @@ export function judgeServer(settings: ServerSettings): Finding[] {
       severity: 'warning',
       summary: `sshd offers ${weak.join(', ')}${place ? ` (${place})` : ''}`,
       remedy: `Take them out of ${key}${place ? ` in ${place}` : ''}, then: sshd -t && systemctl reload ssh`,
-      evidence: { key, place: place ?? null },
+      evidence: { key, place: place ?? null, ...(place && pathAndLine(place)) },
     })
   }
   return findings
@@ -163,7 +164,13 @@ function complaint(
     remedy:
       place === undefined
         ? `echo '${key} ${wanted}' > /etc/ssh/sshd_config.d/10-reeve.conf && sshd -t && systemctl reload ssh`
-        : `Write "${key} ${wanted}" at ${place}, then: sshd -t && systemctl reload ssh`,
-    evidence: { key, value, place: place ?? null, condition: condition ?? null },
+        : `${replaceLine(place, `${key} ${wanted}`)} && sshd -t && systemctl reload ssh`,
+    evidence: {
+      key,
+      value,
+      place: place ?? null,
+      condition: condition ?? null,
+      ...(place && pathAndLine(place)),
+    },
   }
 }
