@@ -1,4 +1,4 @@
-import type { HostReader } from '../../agent/contract/mod.ts'
+import type { HostReader, RunResult } from '../../agent/contract/mod.ts'
 import type { LoginLine } from './logins.ts'
 
 export const JOURNALCTL = '/usr/bin/journalctl'
@@ -37,14 +37,28 @@ export async function readJournal(
   filter: string[],
   signal: AbortSignal,
 ): Promise<JournalEntries> {
-  const { exitCode, stdout, stderr, timedOut, truncated } = await host.run(
-    [...JOURNAL_COMMAND, `--since=@${Math.floor(sinceMs / 1000)}`, ...filter],
-    { timeout: TIMEOUT_MS, maxBytes: MAX_BYTES, signal },
-  )
+  const argv: [string, ...string[]] = [
+    ...JOURNAL_COMMAND,
+    `--since=@${Math.floor(sinceMs / 1000)}`,
+    ...filter,
+  ]
+  return entriesOf(await host.run(argv, { timeout: TIMEOUT_MS, maxBytes: MAX_BYTES, signal }))
+}
+
+/** What journalctl printed. Pure. Throws where that is not all. */
+export function entriesOf({
+  exitCode,
+  signal,
+  stdout,
+  stderr,
+  timedOut,
+  truncated,
+}: RunResult): JournalEntries {
   if (timedOut) throw new Error(`journalctl did not end within ${TIMEOUT_MS / 1000} s`)
   if (truncated) throw new Error(`journalctl printed more than ${MAX_BYTES} bytes`)
   const complaint = stderr.trim().split('\n')[0] ?? ''
-  if (exitCode !== 0) throw new Error(`journalctl ended with ${exitCode}: ${complaint.slice(0, 500)}`)
+  if (exitCode !== 0)
+    throw new Error(`journalctl ended with ${exitCode ?? signal}: ${complaint.slice(0, 500)}`)
   // It shows what it may see, and only says beside it that this is not all.
   if (/not seeing messages from other users|insufficient permissions|No journal files/i.test(stderr)) {
     throw new Error(`journalctl does not see the journal: ${complaint.slice(0, 300)}`)

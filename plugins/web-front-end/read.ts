@@ -1,4 +1,11 @@
-import { type Blind, describeError, type HostReader, NotPermittedError, z } from '../../agent/contract/mod.ts'
+import {
+  type Blind,
+  describeError,
+  type HostReader,
+  NotPermittedError,
+  type RunResult,
+  z,
+} from '../../agent/contract/mod.ts'
 import { sitesOf as caddySites } from './caddy/sites.ts'
 import type { Config } from './config.ts'
 import type { DefaultProtocols } from './judge-tls.ts'
@@ -71,36 +78,38 @@ export async function readCaddy(host: HostReader, { caddy }: Config, signal: Abo
 }
 
 async function adapt(host: HostReader, path: string, signal: AbortSignal): Promise<string> {
-  const { exitCode, stdout, stderr, timedOut, truncated } = await host.run(
-    [CADDY, 'adapt', '--config', path],
-    {
-      timeout: PROGRAM_TIMEOUT_MS,
-      maxBytes: MAX_FILE_BYTES,
-      signal,
-    },
-  )
+  const argv: [string, ...string[]] = [CADDY, 'adapt', '--config', path]
+  return adapted(await host.run(argv, { timeout: PROGRAM_TIMEOUT_MS, maxBytes: MAX_FILE_BYTES, signal }))
+}
+
+/** What `caddy adapt` printed. Pure. Throws where that is not all, or it refused. */
+export function adapted({ exitCode, signal, stdout, stderr, timedOut, truncated }: RunResult): string {
   if (timedOut) throw new Error(`caddy adapt did not end within ${PROGRAM_TIMEOUT_MS / 1000} s`)
   if (truncated) throw new Error(`caddy adapt printed more than ${MAX_FILE_BYTES} bytes`)
   if (exitCode === 0) return stdout
   const last = stderr.trim().split('\n').at(-1) ?? ''
-  throw new Error(`caddy adapt refuses it: ${last.slice(0, 500)}`)
+  throw new Error(`caddy adapt refuses it (${exitCode ?? signal}): ${last.slice(0, 500)}`)
 }
 
 /** Versions of TLS that nginx offers where nobody says it; undefined when its version is not to be seen. */
 export async function defaultProtocols(host: HostReader, signal: AbortSignal): Promise<DefaultProtocols> {
   try {
-    const { stderr } = await host.run([NGINX, '-v'], { timeout: PROGRAM_TIMEOUT_MS, maxBytes: 4096, signal })
-    const [, major, minor, patch] = /nginx\/(\d+)\.(\d+)\.(\d+)/.exec(stderr) ?? []
-    if (major === undefined) return undefined
-    const version = Number(major) * 1e6 + Number(minor) * 1e3 + Number(patch)
-    // Since 1.27.3 the older two are off, since 1.23.4 TLS 1.3 is on (its CHANGES).
-    return [
-      ...(version < 1_027_003 ? ['TLSv1', 'TLSv1.1'] : []),
-      'TLSv1.2',
-      ...(version >= 1_023_004 ? ['TLSv1.3'] : []),
-    ]
+    const options = { timeout: PROGRAM_TIMEOUT_MS, maxBytes: 4096, signal }
+    return protocolsOfVersion((await host.run([NGINX, '-v'], options)).stderr)
   } catch {
     signal.throwIfAborted()
     return undefined
   }
+}
+
+/** By what `nginx -v` prints. Since 1.27.3 the older two are off, since 1.23.4 TLS 1.3 is on (its CHANGES). Pure. */
+export function protocolsOfVersion(text: string): DefaultProtocols {
+  const [, major, minor, patch] = /nginx\/(\d+)\.(\d+)\.(\d+)/.exec(text) ?? []
+  if (major === undefined) return undefined
+  const version = Number(major) * 1e6 + Number(minor) * 1e3 + Number(patch)
+  return [
+    ...(version < 1_027_003 ? ['TLSv1', 'TLSv1.1'] : []),
+    'TLSv1.2',
+    ...(version >= 1_023_004 ? ['TLSv1.3'] : []),
+  ]
 }

@@ -12,7 +12,7 @@ const route = z.looseObject({
 })
 const proxy = z.looseObject({
   upstreams: z.array(z.looseObject({ dial: z.string().default('') })).default([]),
-  dynamic_upstreams: z.unknown(),
+  dynamic_upstreams: z.unknown().optional(),
   headers: z
     .looseObject({
       request: z
@@ -31,7 +31,7 @@ const fixedResponse = z.looseObject({
 })
 const rateLimit = z.looseObject({
   rate_limits: z
-    .record(z.string(), z.looseObject({ max_events: z.number().optional(), window: z.unknown() }))
+    .record(z.string(), z.looseObject({ max_events: z.number().optional(), window: z.unknown().optional() }))
     .default({}),
 })
 const policy = z.looseObject({

@@ -1,5 +1,5 @@
 import { expect, test } from 'bun:test'
-import { parseEntries } from '../../../plugins/log-review/journal.ts'
+import { entriesOf, parseEntries } from '../../../plugins/log-review/journal.ts'
 import {
   judgeLogins,
   type LoginLine,
@@ -117,4 +117,25 @@ test('parseEntries() reads what journalctl prints, bytes and repeated fields as 
   ])
   expect(() => parseEntries('rubbish')).toThrow('no JSON')
   expect(() => parseEntries('{"MESSAGE":"a"}')).toThrow('no entry')
+})
+
+const RUN = { exitCode: 0, signal: null, timedOut: false, stdout: '', stderr: '', truncated: false }
+
+test('entriesOf() takes nothing for all that is not all', () => {
+  expect(entriesOf(RUN)).toEqual({ lines: [], isCut: false })
+  for (const [run, reason] of [
+    [{ timedOut: true, exitCode: null, signal: 'SIGKILL' }, 'did not end within 20 s'],
+    [{ truncated: true }, 'printed more than'],
+    [{ exitCode: 1, stderr: 'Failed to open\nmore' }, 'ended with 1: Failed to open'],
+    [{ stdout: 'rubbish' }, 'no JSON'],
+    [
+      { stderr: 'Hint: You are currently not seeing messages from other users and the system.' },
+      'does not see',
+    ],
+    [{ stderr: 'No journal files were found.' }, 'does not see'],
+  ] as const) {
+    expect(() => entriesOf({ ...RUN, ...run })).toThrow(reason)
+  }
+  const entry = '{"MESSAGE":"a","__REALTIME_TIMESTAMP":"1795325744123456"}\n'
+  expect(entriesOf({ ...RUN, stdout: entry.repeat(20_000) }).isCut).toBe(true)
 })
