@@ -43,7 +43,7 @@ export function suspicionsOf(command: string): Suspicion[] {
       severity: 'info',
     })
   } else if (operator !== undefined) {
-    const why = `there is no shell: "${operator}" is passed on as a word`
+    const why = `there is no shell, and it is passed on as a word`
     found.push({ rule: 'shell-command', what: operator, why, severity: 'warning' })
   }
   return found

@@ -204,7 +204,7 @@ function judgeCommand(job: Job, command: Read | undefined, { host, runtime }: Jo
   for (const { rule, what, why, severity } of suspicionsOf(command.text)) {
     const remedy =
       'Put what it does into a script that was read, and name only that: command = /usr/local/lib/jobs/NAME'
-    const finding = complainOf(rule, job, 'command', command.place, `${what} ${why}`, remedy, severity)
+    const finding = complainOf(rule, job, 'command', command.place, `${what}: ${why}`, remedy, severity)
     // Several things in one command are several findings.
     findings.push({ ...finding, subject: `${finding.subject} ${what}` })
   }

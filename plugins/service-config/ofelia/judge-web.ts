@@ -65,7 +65,7 @@ export function judgeWeb(
         place: auth.place,
         severity: RANK[reach] <= RANK['its own containers'] ? 'warning' : 'critical',
         summary,
-        remedy: auth.edit('true'),
+        remedy: switchOn(globals, auth),
         evidence: { reach },
       }),
     )
@@ -73,6 +73,23 @@ export function judgeWeb(
   }
   findings.push(...judgeLogin(globals, unknown))
   return { findings, unknown }
+}
+
+/** All that a login needs: without a name and a hash Ofelia would not start. Lines are only put in at the end. */
+function switchOn(globals: Globals, auth: Global): string {
+  const hash = globals.of('web-password-hash')
+  const variable = referenceTo('OFELIA_WEB_PASSWORD_HASH')
+  return [
+    ...(auth.isDefault ? [] : [auth.edit('true')]),
+    ...(globals.of('web-username').text === '' ? [globals.of('web-username').edit('ops')] : []),
+    ...(hash.text === '' ? [hash.edit(variable)] : []),
+    ...(auth.isDefault ? [auth.edit('true')] : []),
+    ...(hash.text === ''
+      ? [
+          `ofelia hash-password --cost ${MIN_COST}\nPut what it prints into OFELIA_WEB_PASSWORD_HASH, in a file of mode 0600 that it is started with`,
+        ]
+      : []),
+  ].join('\n')
 }
 
 function judgeLogin(globals: Globals, unknown: { rule: RuleId; name: string }[]): Finding[] {

@@ -95,7 +95,7 @@ overlap = false
     'configuration-changed -',
     'missing-secret 1 global.web-secret-key',
     'mutable-image 12 job-run.prune.image',
-    'undefined-variable 2 global.web-password-hash',
+    'undefined-variable 3 global.web-password-hash',
     'undefined-variable 8 global.smtp-password',
   ])
 })
