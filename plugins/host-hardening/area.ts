@@ -15,6 +15,7 @@ export interface AreaReport {
 export interface Look {
   host: HostReader
   config: Config
+  nowMs: number
   /** What this host is, when its kernel belongs to another one. */
   container: string | undefined
 }

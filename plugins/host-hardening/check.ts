@@ -21,8 +21,8 @@ const AREAS: Area[] = [
   clock,
 ]
 
-export async function checkHardening({ config, host, signal }: CheckContext<Config>): Promise<Report> {
-  const look: Look = { host, config, container: containerOf(host) }
+export async function checkHardening({ config, host, now, signal }: CheckContext<Config>): Promise<Report> {
+  const look: Look = { host, config, nowMs: now.getTime(), container: containerOf(host) }
   const reports: AreaReport[] = []
   for (const area of AREAS) {
     signal.throwIfAborted()

@@ -58,6 +58,12 @@ export const configSchema = z.strictObject({
         .boolean()
         .default(false)
         .describe('Whether services of this host need bubblewrap and user namespaces without privilege'),
+      proof: directory
+        .optional()
+        .describe(
+          'A file that the service user touches when it has made a sandbox: reeve itself, in its jail, can make none',
+        ),
+      proofMaxAge: duration.prefault('7d').describe('How old that file may be. Default 7d'),
     })
     .prefault({})
     .describe('Readiness for bubblewrap'),

@@ -54,6 +54,11 @@ export default definePlugin({
       severity: 'warning',
       references: ['NIST-CSF-PR.PT-3'],
     },
+    'sandbox-not-proven': {
+      means: 'The user of a service has not made a sandbox of late, as it should to prove that it can',
+      severity: 'warning',
+      references: ['NIST-CSF-PR.PT-3'],
+    },
     'kernel-setting-weak': {
       means: 'A protection of the kernel is off',
       severity: 'warning',

@@ -1,5 +1,6 @@
-import type { Finding, HostReader } from '../../agent/contract/mod.ts'
+import { type Finding, formatDuration, type HostReader, shellWord } from '../../agent/contract/mod.ts'
 import { type Area, notHere } from './area.ts'
+import type { Config } from './config.ts'
 import { namesIn, textOf } from './host-files.ts'
 
 const PROGRAMS = ['/usr/local/bin/bwrap', '/usr/bin/bwrap', '/bin/bwrap']
@@ -22,19 +23,51 @@ export interface SandboxReadiness {
 
 export const sandbox: Area = {
   subject: 'sandbox',
-  rules: ['sandbox-unavailable'],
-  check({ host, config }) {
+  rules: ['sandbox-unavailable', 'sandbox-not-proven'],
+  check({ host, config, nowMs }) {
     if (!config.sandbox.required) return notHere(this.rules, 'no service of this host needs one')
     const readiness = readinessOf(host)
     return {
-      findings: judgeSandbox(readiness),
+      findings: [
+        ...judgeSandbox(readiness),
+        ...judgeProof(config.sandbox, provenMs(host, config.sandbox), nowMs),
+      ],
+      inapplicable: config.sandbox.proof
+        ? []
+        : [{ rule: 'sandbox-not-proven', reason: 'no file is named that proves it' }],
       facts: [{ kind: 'sandbox', subject: readiness.program ?? 'bwrap', data: factOf(readiness) }],
       examined: 1,
     }
   },
 }
 
-function readinessOf(host: HostReader): SandboxReadiness {
+function provenMs(host: HostReader, { proof }: Config['sandbox']): number | undefined {
+  return proof === undefined ? undefined : host.statTarget(proof)?.mtimeMs
+}
+
+/** Pure: whether the service user has made a sandbox of late. */
+export function judgeProof(
+  { proof, proofMaxAge }: Pick<Config['sandbox'], 'proof' | 'proofMaxAge'>,
+  atMs: number | undefined,
+  nowMs: number,
+): Finding[] {
+  if (proof === undefined || (atMs !== undefined && nowMs - atMs <= proofMaxAge)) return []
+  const last = atMs === undefined ? 'never' : `last on ${new Date(atMs).toISOString().slice(0, 10)}`
+  return [
+    {
+      rule: 'sandbox-not-proven',
+      subject: proof,
+      severity: 'warning',
+      summary: `That a sandbox can be made here was ${last} proven, wanted every ${formatDuration(proofMaxAge)}`,
+      remedy: `As the user of the service, by a timer of its own: bwrap --unshare-user --ro-bind / / true && touch ${shellWord(proof)}`,
+      evidence: { path: proof },
+      references: ['NIST-CSF-PR.PT-3'],
+    },
+  ]
+}
+
+/** What is known of this host. Throws when it cannot be read. */
+export function readinessOf(host: HostReader): SandboxReadiness {
   const program = PROGRAMS.find((path) => (host.statTarget(path)?.mode ?? 0) & 0o001)
   const stat = program === undefined ? undefined : host.statTarget(program)
   const maximum = textOf(host, '/proc/sys/user/max_user_namespaces')?.trim()

@@ -1,8 +1,10 @@
 import { expect, setDefaultTimeout, test } from 'bun:test'
 import { writeFileSync } from 'node:fs'
+import plugin from '../../../plugins/accounts/plugin.ts'
 import { parseSudoers } from '../../../plugins/accounts/sudoers.ts'
 import { testWith } from '../../kit/needs.ts'
 import { PackageHost, whyNoPackageHost } from '../../kit/package-host/host.ts'
+import { pluginUnderTest } from '../../kit/plugin.ts'
 
 setDefaultTimeout(60_000)
 
@@ -86,5 +88,9 @@ testWith({ reason: why })(
     // An alias that names itself is the one thing that only sudo refuses.
     const judged = texts.filter((text) => !text.includes('Cmnd_Alias X=X'))
     expect(judged.map((text) => parse(text).malformed.length === 0)).toEqual(judged.map(isTaken))
+    // And of the accounts of a Debian as it is installed there is nothing to say.
+    const run = pluginUnderTest(plugin, {}, { root: debian.root, stateDir: '/tmp/state' })
+    const { findings, blind } = await run.check()
+    expect({ findings, blind }).toEqual({ findings: [], blind: [] })
   },
 )

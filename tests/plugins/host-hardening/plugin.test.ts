@@ -1,7 +1,11 @@
 import { afterAll, expect, test } from 'bun:test'
 import { writeFileSync } from 'node:fs'
+import { toGrants } from '../../../agent/host/grants.ts'
+import { LocalHostReader } from '../../../agent/host/reader.ts'
 import plugin from '../../../plugins/host-hardening/plugin.ts'
+import { judgeSandbox, readinessOf } from '../../../plugins/host-hardening/sandbox.ts'
 import { HostTree, type TreeFile } from '../../kit/host-tree.ts'
+import { testWith } from '../../kit/needs.ts'
 import { pluginUnderTest } from '../../kit/plugin.ts'
 
 const MOUNTS = [
@@ -602,6 +606,42 @@ for (const [name, files, findings] of sandboxes) {
     ).toEqual(findings)
   })
 }
+
+test('a sandbox is proven by a file that is young enough', async () => {
+  const sandbox = { required: true, proof: '/run/app/sandbox-made' }
+  const proven = async (files: Record<string, TreeFile>) =>
+    (await look({ sandbox }, { ...bwrap, ...files })).findings
+      .filter(({ rule }) => rule === 'sandbox-not-proven')
+      .map(({ subject }) => subject)
+  expect(await proven({})).toEqual([sandbox.proof])
+  expect(await proven({ [sandbox.proof]: { text: '', mtimeMs: Date.now() - 8 * 86_400_000 } })).toEqual([
+    sandbox.proof,
+  ])
+  expect(await proven({ [sandbox.proof]: { text: '', mtimeMs: Date.now() - 86_400_000 } })).toEqual([])
+})
+
+testWith({ programs: ['bwrap', 'setpriv'], root: true })(
+  'judgeSandbox() says of this host what bubblewrap does as a user',
+  () => {
+    const host = new LocalHostReader(
+      '/',
+      toGrants({ read: ['/proc/sys', '/etc/apparmor.d'] }, '/', (path) => [path]),
+    )
+    const { exitCode } = Bun.spawnSync([
+      'setpriv',
+      '--reuid=65534',
+      '--regid=65534',
+      '--clear-groups',
+      'bwrap',
+      '--unshare-user',
+      '--ro-bind',
+      '/',
+      '/',
+      'true',
+    ])
+    expect(judgeSandbox(readinessOf(host)).length === 0).toBe(exitCode === 0)
+  },
+)
 
 test('what cannot be read is blind, with the rules concerned', async () => {
   const { blind } = await verdicts(
