@@ -104,14 +104,17 @@ function withoutMark(path: string): string {
   return path.endsWith(DELETED) ? path.slice(0, -DELETED.length) : path
 }
 
-/** What counts most is kept: who runs what, which can be seen elsewhere in part, goes first. */
-function withinBounds(survey: ProcessSurvey): ProcessSurvey {
-  const isSmall = () => JSON.stringify(survey).length <= MAX_BYTES
+/** Pure. What counts most is kept: who runs what, which can be seen elsewhere in part, goes first. */
+export function withinBounds(survey: ProcessSurvey): ProcessSurvey {
+  const isSmall = () => Buffer.byteLength(JSON.stringify(survey)) <= MAX_BYTES
   for (const part of ['programs', 'listeners', 'removed', 'replaced'] as const) {
     if (isSmall()) return survey
     survey.isCut = true
     survey[part] = {}
   }
-  if (!isSmall()) survey.hidden = survey.hidden.slice(0, 1000)
+  if (!isSmall()) {
+    survey.isCut = true
+    survey.hidden = survey.hidden.slice(0, 1000)
+  }
   return survey
 }

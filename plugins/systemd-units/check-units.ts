@@ -61,7 +61,7 @@ async function systemUnits({ config, host, signal }: CheckContext<Config>, look:
   }
   return named.map(({ demands, names }) => ({
     demands,
-    units: orMissing(demands, names, look).flatMap((name) => {
+    units: orMissing(demands, names, look.tree, look).flatMap((name) => {
       const unit = systemUnit(name, look.tree.read(name), asked?.get(name))
       return unit.load === 'not-found' && demands.missing === 'ok' ? [] : [unit]
     }),
@@ -69,8 +69,13 @@ async function systemUnits({ config, host, signal }: CheckContext<Config>, look:
 }
 
 /** A pattern, or a text of a command, that no unit has. */
-function orMissing({ unit, command, missing, owner }: UnitDemands, names: string[], look: Look): string[] {
-  if (names.length > 0 || missing === 'ok') return names
+function orMissing(
+  { unit, command, missing, owner }: UnitDemands,
+  names: string[],
+  tree: UnitTree,
+  look: Look,
+): string[] {
+  if (names.length > 0 || missing === 'ok' || tree.blind.length > 0) return names
   const what = command === undefined ? `${unit}` : `a unit whose ExecStart= has "${command}"`
   const subject = `${owner ? `${owner}: ` : ''}${unit ?? command}`
   look.findings.push({
@@ -116,13 +121,21 @@ function userUnits(host: HostReader, demands: UnitDemands, look: Look): Unit[] {
       return []
     }
   }
-  const units = orMissing(demands, meantNames(demands, tree, running?.keys() ?? []), look).flatMap((unit) => {
-    const state = look.isRunning
-      ? (running?.get(unit) ?? { state: 'inactive', mainPid: 0, startedMs: undefined, changedMs: undefined })
-      : undefined
-    const made = ownedUnit(unit, tree.read(unit), { name, home }, state)
-    return made.load === 'not-found' && demands.missing === 'ok' ? [] : [made]
-  })
+  const units = orMissing(demands, meantNames(demands, tree, running?.keys() ?? []), tree, look).flatMap(
+    (unit) => {
+      const state = look.isRunning
+        ? (running?.get(unit) ?? {
+            state: 'inactive',
+            mainPid: 0,
+            startedMs: undefined,
+            changedMs: undefined,
+          })
+        : undefined
+      const made = ownedUnit(unit, tree.read(unit), { name, home }, state)
+      // Where a directory could not be looked into it may be there: that is blind already.
+      return made.load === 'not-found' && (demands.missing === 'ok' || tree.blind.length > 0) ? [] : [made]
+    },
+  )
   if (units.some(({ load }) => load === 'loaded')) look.findings.push(...judgeLinger(host, name, look.blind))
   return units
 }

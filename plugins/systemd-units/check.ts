@@ -2,6 +2,7 @@ import {
   type Blind,
   type CheckContext,
   describeError,
+  errnoOf,
   type Fact,
   type Finding,
   type HostReader,
@@ -38,11 +39,11 @@ export interface Look {
 
 export async function checkSystemd(context: CheckContext<Config>): Promise<Report> {
   const { host, signal } = context
-  if (!SYSTEM_DIRECTORIES.some((directory) => host.statTarget(directory))) {
+  const tree = new UnitTree(host, SYSTEM_DIRECTORIES)
+  if (!tree.isThere) {
     const reason = 'systemd is not installed'
     return { findings: [], inapplicable: Object.keys(RULES).map((rule) => ({ rule, reason })) }
   }
-  const tree = new UnitTree(host, SYSTEM_DIRECTORIES)
   const isRunning = host.root === '/' && host.stat(BOOTED) !== undefined
   const blind: Blind[] = [...tree.blind]
   const answer = isRunning ? await showAll(host, tree.wantedBy('timers.target'), signal) : undefined
@@ -61,7 +62,7 @@ export async function checkSystemd(context: CheckContext<Config>): Promise<Repor
   }
   if (look.loaded) await checkStates(context, look, look.loaded)
   const idleUnits = await checkUnits(context, look)
-  checkPurposes(context.config, look)
+  checkPurposes(context, look)
   const reason = `systemd does not run ${host.root === '/' ? 'here' : 'in this tree'}`
   return {
     findings: look.findings,
@@ -137,7 +138,7 @@ function judgeReloadSignal(host: HostReader, look: Look, name: string, pid: numb
   })
 }
 
-function checkPurposes({ purposes }: Config, look: Look): void {
+function checkPurposes({ config: { purposes }, host }: CheckContext<Config>, look: Look): void {
   if (purposes.length === 0) return
   const names = [...new Set([...look.tree.names(), ...(look.loaded?.keys() ?? [])])]
   if (look.isRunning && !look.loaded) return // Blind already: nobody told what is active.
@@ -150,11 +151,24 @@ function checkPurposes({ purposes }: Config, look: Look): void {
         name,
         isActive: look.loaded && properties?.get('ActiveState') === 'active',
         get isEnabled() {
-          return starting.has(enablement())
+          return starting.has(enablement()) && (name !== 'ufw.service' || isUfwOn(host, look))
         },
       }
     })
     look.examined++
     look.findings.push(...judgePurpose(purpose, candidates))
+  }
+}
+
+export const UFW_SETTINGS = '/etc/ufw/ufw.conf'
+
+/** Its unit is enabled and "active" from its installation on; what it does is said in its settings. */
+function isUfwOn(host: HostReader, look: Look): boolean {
+  try {
+    return /^\s*ENABLED=["']?yes["']?\s*$/im.test(host.readText(UFW_SETTINGS))
+  } catch (error) {
+    if (errnoOf(error) !== 'ENOENT')
+      look.blind.push({ subject: UFW_SETTINGS, reason: describeError(error), rules: ['purpose-unserved'] })
+    return false
   }
 }

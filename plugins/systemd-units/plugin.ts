@@ -1,5 +1,5 @@
-import { ANY_ARGUMENTS, definePlugin, globBase, isGlob } from '../../agent/contract/mod.ts'
-import { checkSystemd } from './check.ts'
+import { ANY_ARGUMENTS, definePlugin, globBase, globMatcher, isGlob } from '../../agent/contract/mod.ts'
+import { checkSystemd, UFW_SETTINGS } from './check.ts'
 import { configSchema, homeOf } from './config.ts'
 import { userDirectories } from './files/unit-tree.ts'
 import { SECURITY } from './live/exposure.ts'
@@ -37,6 +37,7 @@ export default definePlugin({
           // Masks of signals, times of starts.
           '/proc',
           ...(owned.length > 0 ? ['/sys/fs/cgroup'] : []),
+          ...(config.purposes.some(({ anyOf }) => globMatcher(anyOf)('ufw.service')) ? [UFW_SETTINGS] : []),
           // Programs of systemd look there for the language.
           '/etc/default/locale',
           '/etc/locale.conf',

@@ -77,6 +77,7 @@ export class UnitTree {
   /** By the name of the unit: links to it in directories of wants and requires. */
   private readonly wantedIn = new Map<string, string[]>()
   readonly blind: Blind[] = []
+  private found = 0
 
   constructor(
     private readonly host: HostReader,
@@ -134,8 +135,19 @@ export class UnitTree {
     }
   }
 
+  /** Whether there is any of the directories, or something that could not be looked at. */
+  get isThere(): boolean {
+    return this.found > 0 || this.blind.length > 0
+  }
+
   private index(directory: string): void {
-    if (!this.host.statTarget(directory)) return
+    try {
+      if (!this.host.statTarget(directory)) return
+    } catch (error) {
+      this.blind.push({ subject: directory, reason: describeError(error) })
+      return
+    }
+    this.found++
     for (const entry of this.listDirectory(directory)) {
       const path = `${directory}/${entry}`
       if (entry.endsWith('.d')) {

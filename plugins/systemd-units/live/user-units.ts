@@ -1,4 +1,4 @@
-import type { HostReader } from '../../../agent/contract/mod.ts'
+import { errnoOf, type HostReader } from '../../../agent/contract/mod.ts'
 import type { Running } from '../unit.ts'
 
 /** The kernel's tree of control groups, alone or beside the older ones. */
@@ -31,10 +31,7 @@ export function runningUserUnits(host: HostReader, uid: number): Map<string, Run
 }
 
 function runningIn(host: HostReader, group: string): Running {
-  const pids = host
-    .readText(`${group}/cgroup.procs`)
-    .split('\n')
-    .flatMap((line) => (/^[1-9]\d*$/.test(line) ? [Number(line)] : []))
+  const pids = processesBelow(host, group, 0)
   const started = pids.flatMap((pid) => startOf(host, pid) ?? [])
   const startedMs = started.length === 0 ? undefined : Math.min(...started)
   return {
@@ -42,6 +39,25 @@ function runningIn(host: HostReader, group: string): Running {
     mainPid: pids[0] ?? 0,
     startedMs,
     changedMs: startedMs,
+  }
+}
+
+/** A unit may have groups of its own below: a container, workers. */
+function processesBelow(host: HostReader, group: string, depth: number): number[] {
+  try {
+    const own = host
+      .readText(`${group}/cgroup.procs`)
+      .split('\n')
+      .flatMap((line) => (/^[1-9]\d*$/.test(line) ? [Number(line)] : []))
+    if (own.length > 0 || depth >= MAX_DEPTH) return own
+    return host.list(group).flatMap((name) => {
+      const path = `${group}/${name}`
+      return host.stat(path)?.type === 'directory' ? processesBelow(host, path, depth + 1) : []
+    })
+  } catch (error) {
+    // It has ended just now.
+    if (errnoOf(error) === 'ENOENT' || errnoOf(error) === 'ENODEV') return []
+    throw error
   }
 }
 

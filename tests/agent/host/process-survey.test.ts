@@ -1,7 +1,7 @@
 import { expect, test } from 'bun:test'
 import { realpathSync } from 'node:fs'
 import { ALL_GRANTS } from '../../../agent/host/grants.ts'
-import { surveyProcesses } from '../../../agent/host/process-survey.ts'
+import { surveyProcesses, withinBounds } from '../../../agent/host/process-survey.ts'
 import { LocalHostReader } from '../../../agent/host/reader.ts'
 import { waitUntil } from '../../kit/wait.ts'
 
@@ -40,4 +40,19 @@ test('surveyProcesses() has who listens', async () => {
 
 test('HostReader.processSurvey() is undefined where nobody looked', () => {
   expect(new LocalHostReader('/', ALL_GRANTS).processSurvey()).toBeUndefined()
+})
+
+test('withinBounds() keeps what was replaced before who runs what, and says that it cut', () => {
+  const many = (count: number) =>
+    Object.fromEntries(
+      Array.from({ length: count }, (_, index) => [`/opt/ö/${index}/${'x'.repeat(40)}`, [index]]),
+    )
+  const few = { programs: many(10), replaced: many(10), removed: {}, listeners: {}, hidden: [], isCut: false }
+  expect(withinBounds(structuredClone(few))).toEqual(few)
+  const cut = withinBounds({ ...structuredClone(few), programs: many(5000) })
+  expect(cut).toEqual({ ...few, programs: {}, isCut: true })
+  const all = { ...few, replaced: many(5000), hidden: Array.from({ length: 50_000 }, (_, index) => index) }
+  const small = withinBounds(all)
+  expect(Buffer.byteLength(JSON.stringify(small))).toBeLessThan(128 * 1024)
+  expect(small.isCut).toBe(true)
 })

@@ -1,7 +1,9 @@
 import { expect, test } from 'bun:test'
-import { mkdirSync, symlinkSync, writeFileSync } from 'node:fs'
+import { chmodSync, mkdirSync, symlinkSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import plugin from '../../../plugins/systemd-units/plugin.ts'
+import { testWith } from '../../kit/needs.ts'
+import { asOrdinaryUser } from '../../kit/ordinary-user.ts'
 import { pluginUnderTest, temporaryDirectory } from '../../kit/plugin.ts'
 
 // A tree of files that nobody has booted.
@@ -174,6 +176,21 @@ test('a purpose is judged by what is enabled', async () => {
   expect((await check(root.path, { purposes })).findings).toEqual([])
 })
 
+test('ufw is a packet filter only while it is switched on', async () => {
+  using root = temporaryDirectory()
+  write(root.path, '/usr/lib/systemd/system/ufw.service', GOOD)
+  const link = '/etc/systemd/system/multi-user.target.wants/ufw.service'
+  write(root.path, link, '')
+  const rules = async () =>
+    (await check(root.path, { purposes: [{ name: 'packet filter', anyOf: ['ufw.service'] }] })).findings
+      .length
+  expect(await rules()).toBe(1)
+  write(root.path, '/etc/ufw/ufw.conf', '# on or off\nENABLED=no\n')
+  expect(await rules()).toBe(1)
+  write(root.path, '/etc/ufw/ufw.conf', 'ENABLED=yes\nLOGLEVEL=low\n')
+  expect(await rules()).toBe(0)
+})
+
 test('units of a user are found by their command, and need lingering', async () => {
   using root = temporaryDirectory()
   write(root.path, '/etc/passwd', 'deploy:x:1000:1000::/home/deploy:/bin/sh\n')
@@ -245,4 +262,21 @@ test('a link never leads out of the tree: a unit that is linked in from elsewher
     findings: [],
     blind: [{ subject: '/etc/systemd/system/rstmdb.service' }],
   })
+})
+
+testWith({ root: true })('who may not look into a home is blind to the units in it', async () => {
+  using root = temporaryDirectory()
+  chmodSync(root.path, 0o755)
+  write(root.path, '/etc/passwd', 'deploy:x:1000:1000::/home/deploy:/bin/sh\n')
+  write(root.path, '/usr/lib/systemd/system/x.target', '')
+  write(root.path, '/home/deploy/.config/systemd/user/a.service', '[Service]\nExecStart=/usr/bin/a\n')
+  write(root.path, '/var/lib/systemd/linger/deploy', '')
+  mkdirSync(join(root.path, STATE), { recursive: true })
+  chmodSync(join(root.path, 'home/deploy'), 0o700)
+  for (const unit of [{ unit: 'a.service' }, { command: '/usr/bin/a' }, { unit: 'a.*', missing: 'ok' }]) {
+    const look = () => check(root.path, { units: [{ ...unit, owner: 'deploy' }] })
+    const { findings, blind } = await asOrdinaryUser(look)
+    expect(findings).toEqual([])
+    expect(blind?.[0]).toMatchObject({ subject: '/home/deploy/.config/systemd/user.control' })
+  }
 })
