@@ -7,8 +7,8 @@ export function release(bytes: Uint8Array): void {
   if (buffer instanceof ArrayBuffer && buffer.byteLength === bytes.length) buffer.transfer(0)
 }
 
-/** Large pieces are released by hand; this is for what is left. */
-const COLLECT_EVERY_BYTES = 134_217_728
+/** Of tar, so of 40,000 small files at most: large pieces are released by hand, this is for what is left. */
+const COLLECT_EVERY_BYTES = 67_108_864
 
 /**
  * Passes a stream on, and now and then has the collector free what is used no longer. Left to itself it does so on
