@@ -9,13 +9,26 @@ export interface Context {
   parent: Context | undefined
 }
 
+/** A host with many sites has thousands of blocks, each asked for a dozen names. */
+const indexes = new WeakMap<Directive[], Map<string, Directive[]>>()
+
+/** The directives of a name in a block itself, in their order. */
+export function namedIn(directives: Directive[], name: string): Directive[] {
+  let index = indexes.get(directives)
+  if (!index) {
+    index = Map.groupBy(directives, (directive) => directive.name)
+    indexes.set(directives, index)
+  }
+  return index.get(name) ?? []
+}
+
 /**
  * What is in force of a directive: all of the innermost block that has any, as nginx inherits. So one add_header in a
  * location drops all that the server has.
  */
 export function inForce(context: Context, name: string): { found: Directive[]; owner: Context } | undefined {
   for (let at: Context | undefined = context; at; at = at.parent) {
-    const found = at.directives.filter((directive) => directive.name === name && !directive.block)
+    const found = namedIn(at.directives, name).filter((directive) => !directive.block)
     if (found.length > 0) return { found, owner: at }
   }
   return undefined
@@ -37,7 +50,7 @@ export function blocksOf(
   { directives }: Pick<Context, 'directives'>,
   name: string,
 ): (Directive & { block: Directive[] })[] {
-  return directives.flatMap((directive) =>
-    directive.name === name && directive.block ? [{ ...directive, block: directive.block }] : [],
+  return namedIn(directives, name).flatMap((directive) =>
+    directive.block ? [{ ...directive, block: directive.block }] : [],
   )
 }

@@ -1,5 +1,5 @@
 import type { Listen, Place, RateLimit, Route, Setting, Site } from '../site.ts'
-import { blocksOf, type Context, inForce, settingOf, toSetting } from './context.ts'
+import { blocksOf, type Context, inForce, namedIn, settingOf, toSetting } from './context.ts'
 import { type Location, locationFor, patternOf } from './locations.ts'
 import type { Directive } from './parse.ts'
 import { targetsOf } from './targets.ts'
@@ -168,7 +168,7 @@ function limitsOf(context: Context): RateLimit[] {
 function rateOf(zone: string, context: Context): number | undefined {
   const zones: Directive[] = []
   for (let at: Context | undefined = context; at; at = at.parent) {
-    zones.push(...at.directives.filter(({ name }) => name === 'limit_req_zone'))
+    zones.push(...namedIn(at.directives, 'limit_req_zone'))
   }
   const own = zones.find((directive) => optionOf(directive, 'zone')?.split(':', 1)[0] === zone)
   const [, count, unit] = /^(\d+)r\/([sm])$/.exec((own && optionOf(own, 'rate')) ?? '') ?? []

@@ -1,5 +1,5 @@
 import type { Target } from '../site.ts'
-import { blocksOf, type Context } from './context.ts'
+import { blocksOf, type Context, namedIn } from './context.ts'
 import type { Directive } from './parse.ts'
 
 const PASSES = ['proxy_pass', 'grpc_pass', 'fastcgi_pass', 'uwsgi_pass', 'scgi_pass']
@@ -37,8 +37,8 @@ function valuesOf(text: string, context: Context, depth = 0): string[] {
 function assignedTo(name: string, context: Context): string[] {
   const values: string[] = []
   for (let at: Context | undefined = context; at; at = at.parent) {
-    for (const { name: directive, words } of at.directives) {
-      if (directive === 'set' && words[0] === `$${name}`) values.push(words[1] ?? '')
+    for (const { words } of namedIn(at.directives, 'set')) {
+      if (words[0] === `$${name}`) values.push(words[1] ?? '')
     }
     for (const map of blocksOf(at, 'map')) {
       if (map.words[1] !== `$${name}`) continue
@@ -63,8 +63,8 @@ function resolve(text: string, context: Context): Target[] {
 
 function upstreamOf(name: string, context: Context): Directive[] | undefined {
   for (let at: Context | undefined = context; at; at = at.parent) {
-    const upstream = blocksOf(at, 'upstream').find(({ words }) => words[0] === name)
-    if (upstream) return upstream.block.filter((directive) => directive.name === 'server')
+    const upstream = namedIn(at.directives, 'upstream').find(({ words }) => words[0] === name)
+    if (upstream?.block) return namedIn(upstream.block, 'server')
   }
   return undefined
 }
