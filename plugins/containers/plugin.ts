@@ -3,7 +3,7 @@ import { checkContainers } from './check.ts'
 import { type Config, configSchema } from './config.ts'
 import { storageFiles } from './engine/podman-storage.ts'
 import { CONTAINER_RULES, RUNNING_RULES, SYSTEM_RULES } from './rules.ts'
-import { CLIENT_FILES, DAEMON_SETTINGS, KEY_FILES, UNIT_FILES } from './system/look.ts'
+import { AUTH_LOG, CLIENT_FILES, DAEMON_SETTINGS, KEY_FILES, UNIT_FILES } from './system/look.ts'
 
 export default definePlugin({
   name: 'containers',
@@ -24,6 +24,7 @@ export default definePlugin({
         '/etc/sudoers',
         '/etc/sudoers.d',
         DAEMON_SETTINGS,
+        AUTH_LOG,
         ...[...UNIT_FILES, ...CLIENT_FILES].flatMap(expandBraces),
         ...composeFiles(config),
         ...config.podmanStorage.flatMap(expandBraces).flatMap(storageFiles),

@@ -1,8 +1,8 @@
 import { type Blind, describeError, type HostReader } from '../../../agent/contract/mod.ts'
 import type { ContainerSettings } from '../settings.ts'
 import { parseEnvironment } from './interpolate.ts'
-import { type ComposeFile, parseCompose } from './parse-compose.ts'
-import { type Layer, parseService } from './parse-service.ts'
+import { type ComposeFile, parseCompose, type Value } from './parse-compose.ts'
+import { type Layer, parseService, resolveFrom } from './parse-service.ts'
 
 const MAX_FILE_BYTES = 1024 * 1024
 const MAX_FILES = 1000
@@ -64,21 +64,55 @@ function servicesOf(
   // It is laid over the file beside it, and judged there.
   if (OVERRIDE.test(file.path) && baseOf(file.path, files)) return []
   const override = overrideOf(file.path, files)
-  const directory = directoryOf(file.path)
-  const named = new Map<string, Layer[]>()
-  for (const { path, services } of override ? [file, override] : [file]) {
-    for (const service of services) {
-      named.set(service.name, [...(named.get(service.name) ?? []), { path, directory, service }])
-    }
-  }
-  return [...named].flatMap(([name, layers]) => {
+  const names = new Set(
+    [file, ...(override ? [override] : [])].flatMap(({ services }) => services.map(({ name }) => name)),
+  )
+  return [...names].flatMap((name) => {
     try {
-      return [parseService(layers)]
+      return [parseService(file.path, name, layersOf(name, file, files, 0))]
     } catch (error) {
       dark(`${file.path}:${name}`, describeError(error))
       return []
     }
   })
+}
+
+const MAX_EXTENDED = 8
+
+/** A service as it stands in a file and the one laid over it, behind what it extends. */
+function layersOf(
+  name: string,
+  file: ComposeFile,
+  files: ReadonlyMap<string, ComposeFile>,
+  depth: number,
+): Layer[] {
+  const directory = directoryOf(file.path)
+  const override = overrideOf(file.path, files)
+  return [file, ...(override ? [override] : [])].flatMap(({ path, services }) => {
+    const service = services.find((one) => one.name === name)
+    if (!service) return []
+    const layer = { path, directory, service }
+    const base = service.settings.get('extends')?.value
+    if (base === undefined) return [layer]
+    if (depth >= MAX_EXTENDED) throw new Error('what it extends has no end')
+    const { file: other, service: extended } = extendedBy(base)
+    const place = other === undefined ? path : resolveFrom(directory, other)
+    const source = files.get(place)
+    if (!source?.services.some((one) => one.name === extended)) {
+      throw new Error(`it extends "${extended}" of ${place}, which is not among the files that are read`)
+    }
+    return [...layersOf(extended, source, files, depth + 1), layer]
+  })
+}
+
+function extendedBy(value: Value): { file: string | undefined; service: string } {
+  const text = (key: string) => {
+    const inner = value.kind === 'map' ? value.entries.get(key)?.value : undefined
+    return inner?.kind === 'text' ? inner.text : undefined
+  }
+  return value.kind === 'text'
+    ? { file: undefined, service: value.text }
+    : { file: text('file'), service: text('service') ?? '' }
 }
 
 function overrideOf(path: string, files: ReadonlyMap<string, ComposeFile>): ComposeFile | undefined {

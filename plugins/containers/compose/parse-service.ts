@@ -31,10 +31,10 @@ export interface Layer {
 }
 
 /** Pure: how the containers of a service will run. */
-export function parseService(layers: Layer[]): ContainerSettings {
-  const [base] = layers
-  if (!base) throw new Error('Cannot read a service that is in no file')
-  const source = new Source(layers)
+export function parseService(path: string, name: string, layers: Layer[]): ContainerSettings {
+  const own = layers.findLast((layer) => layer.path === path) ?? layers.at(-1)
+  if (!own) throw new Error('Cannot read a service that is in no file')
+  const source = new Source(layers, own)
   const tmpfsVolumes = source.list('volumes', 'tmpfs').flatMap((value) => longTmpfs(value))
   const image = source.text('image', 'image')
   const deploy = source.map('deploy')
@@ -45,8 +45,8 @@ export function parseService(layers: Layer[]): ContainerSettings {
   }
   const memory = source.text('mem_limit', 'memory') || limit('memory', 'memory')
   return {
-    subject: `${base.path}:${base.service.name}`,
-    name: base.service.name,
+    subject: `${path}:${name}`,
+    name,
     image,
     isLocalImage: source.has('build'),
     user: source.text('user', 'user'),
@@ -70,7 +70,7 @@ export function parseService(layers: Layer[]): ContainerSettings {
         ['cgroup', 'cgroup'],
       ] as const
     ).flatMap(([key, name]) => (source.text(key, 'namespaces') === 'host' ? [name] : [])),
-    mounts: source.list('volumes', 'mounts').flatMap((value) => mountOf(value, base.directory, source)),
+    mounts: source.list('volumes', 'mounts').flatMap((value) => mountOf(value, own.directory, source)),
     tmpfs: [
       ...source.list('tmpfs', 'tmpfs').map((value) => shortTmpfs(source.see(value, 'tmpfs'), value.at)),
       ...tmpfsVolumes,
@@ -80,9 +80,8 @@ export function parseService(layers: Layer[]): ContainerSettings {
     isRootless: false,
     hasUserNamespace: false,
     unknown: source.unknown,
-    // What is in the file it is taken from, or in one that is laid over it, is not to be seen here.
-    isPartial:
-      (image === '' && !source.unknown.has('image') && !source.has('build')) || source.has('extends'),
+    // It is laid over another file, and the rest stands there.
+    isPartial: image === '' && !source.unknown.has('image') && !source.has('build'),
     origin: { kind: 'file', place: (aspect) => source.place(KEYS[aspect]) },
   }
 }
@@ -90,7 +89,10 @@ export function parseService(layers: Layer[]): ContainerSettings {
 class Source {
   readonly unknown = new Map<Aspect, string>()
 
-  constructor(private readonly layers: Layer[]) {}
+  constructor(
+    private readonly layers: Layer[],
+    private readonly own: Layer,
+  ) {}
 
   has(key: string): boolean {
     return this.last(key) !== undefined
@@ -104,8 +106,7 @@ class Source {
         if (entry) return { path, line: entry.line }
       }
     }
-    const [base] = this.layers
-    return { path: base?.path ?? '', line: base?.service.line ?? 0 }
+    return { path: this.own.path, line: this.own.service.line }
   }
 
   text(key: string, aspect: Aspect): string {
@@ -205,7 +206,12 @@ function mountOf(value: Value, directory: string, source: Source): Mount[] {
 /** A path of the host; undefined for the name of a volume. A home is nobody's whom one knows here. */
 function absolute(path: string, directory: string): string | undefined {
   if (path.startsWith('/')) return path
-  if (!/^\.{1,2}(\/|$)/.test(path)) return undefined
+  return /^\.{1,2}(\/|$)/.test(path) ? resolveFrom(directory, path) : undefined
+}
+
+/** A path that may be relative to a directory. */
+export function resolveFrom(directory: string, path: string): string {
+  if (path.startsWith('/')) return path
   const parts: string[] = directory.split('/')
   for (const part of path.split('/')) {
     if (part === '..') parts.pop()

@@ -11,9 +11,19 @@ import type { Config } from '../config.ts'
 import type { EngineSocket, EngineView } from '../engine/look.ts'
 import { judgeInsecureRegistries, judgeOffers } from './judge-api.ts'
 import { judgeMembers, judgeSocket, parseMembers } from './judge-socket.ts'
-import { DAEMON_SETTINGS, ENABLED_UNITS, findProcesses, findProgram, KEY_FILES, lookAtApi } from './look.ts'
+import {
+  AUTH_LOG,
+  DAEMON_SETTINGS,
+  ENABLED_UNITS,
+  type EngineProcess,
+  findProcesses,
+  findProgram,
+  KEY_FILES,
+  lookAtApi,
+  readEnd,
+} from './look.ts'
 import { isOwnId, judgeSubordinates, parseSubordinates, type SubordinateRange } from './rootless.ts'
-import { judgeSudoers } from './sudo.ts'
+import { judgeSudoers, judgeSudoLog } from './sudo.ts'
 
 const SUBORDINATES = ['/etc/subuid', '/etc/subgid']
 const SUDOERS = ['/etc/sudoers', '/etc/sudoers.d/*']
@@ -77,7 +87,7 @@ export function checkSystem(
   const keys = KEY_FILES.flatMap((pattern) => host.glob(pattern, darkFor(['api-key-open'])))
   findings.push(...keys.filter(({ type, mode }) => type === 'file' && (mode & 0o077) !== 0).map(openKey))
 
-  if (config.rootless === 'required') findings.push(...judgeRootful(host, sockets))
+  if (config.rootless === 'required') findings.push(...judgeRootful(host, sockets, processes))
   const rootlessUsers = [...new Set([...config.users, ...sockets.flatMap(({ user }) => user ?? [])])]
   const ranges =
     rootlessUsers.length === 0
@@ -109,6 +119,11 @@ export function checkSystem(
       )
     }
   }
+  // Where sudo writes to the journal only, what was allowed is judged, and not what was done.
+  if (rootlessUsers.length > 0 && host.stat(AUTH_LOG)) {
+    const log = attempt(AUTH_LOG, ['engine-through-sudo'], () => readEnd(host, AUTH_LOG))
+    findings.push(...judgeSudoLog(log ?? '', rootlessUsers))
+  }
   if (config.scanReports.length > 0) {
     const reports = config.scanReports.flatMap((pattern) => host.glob(pattern, darkFor(['scan-overdue'])))
     findings.push(...judgeScans(reports, config, now.getTime()))
@@ -138,19 +153,22 @@ function openKey({ path, mode }: { path: string; mode: number }): Finding {
   }
 }
 
-function judgeRootful(host: HostReader, sockets: EngineSocket[]): Finding[] {
+function judgeRootful(host: HostReader, sockets: EngineSocket[], processes: EngineProcess[]): Finding[] {
   const finding = (subject: string, summary: string): Finding => ({
     rule: 'rootful-engine',
     subject,
     severity: 'warning',
     summary,
     remedy: 'systemctl disable --now docker.service docker.socket podman.socket\nrm -f /var/run/docker.sock',
-    evidence: { path: subject },
+    evidence: subject.startsWith('/') ? { path: subject } : {},
   })
   return [
     ...sockets
       .filter(({ user }) => user === undefined)
       .map(({ path }) => finding(path, `${path} is of an engine that runs as root`)),
+    ...(processes.some(({ name, uid }) => name === 'dockerd' && uid === 0)
+      ? [finding('dockerd', 'dockerd is running as root')]
+      : []),
     ...ENABLED_UNITS.filter((path) => host.stat(path)).map((path) =>
       finding(path, `${path.slice(path.lastIndexOf('/') + 1)} starts an engine as root with the host`),
     ),

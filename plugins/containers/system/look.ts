@@ -25,6 +25,7 @@ export const CLIENT_FILES = [
 ]
 export const KEY_FILES = ['/etc/docker/*key*.pem', '/{root,home/*}/.docker/key.pem']
 export const NETWORK_FILES = ['/proc/net/tcp', '/proc/net/tcp6']
+export const AUTH_LOG = '/var/log/auth.log'
 export const ENABLED_UNITS = [
   '/etc/systemd/system/multi-user.target.wants/docker.service',
   '/etc/systemd/system/sockets.target.wants/docker.socket',
@@ -44,6 +45,23 @@ const MAX_SOCKET_BYTES = 32 * 1024 * 1024
 /** Where a program is; undefined where it is in none of the usual places. */
 export function findProgram(host: HostReader, name: string): string | undefined {
   return PROGRAM_DIRECTORIES.map((directory) => `${directory}/${name}`).find((path) => host.statTarget(path))
+}
+
+/** The last part of a log, from the beginning of a line. */
+export function readEnd(host: HostReader, path: string): string {
+  const file = host.open(path)
+  try {
+    const from = Math.max(0, file.stat.size - MAX_FILE_BYTES)
+    const buffer = Buffer.alloc(Math.min(file.stat.size, MAX_FILE_BYTES))
+    let total = 0
+    for (let count = -1; count !== 0 && total < buffer.length; total += count) {
+      count = file.read(buffer.subarray(total), from + total)
+    }
+    const text = buffer.toString('utf8', 0, total)
+    return from === 0 ? text : text.slice(text.indexOf('\n') + 1)
+  } finally {
+    file.close()
+  }
 }
 
 /** A process of an engine. */

@@ -46,3 +46,21 @@ function logicalLines(text: string): { line: number; words: string }[] {
   })
   return result
 }
+
+/** Users with a rootless engine who ran one by sudo all the same, in the log of sudo. Pure. */
+export function judgeSudoLog(text: string, users: string[]): Finding[] {
+  const counts = new Map<string, number>()
+  for (const line of text.split('\n')) {
+    const [, user, command] = /\bsudo(?:\[\d+\])?:\s+(\S+) : .*\bCOMMAND=(\S+)/.exec(line) ?? []
+    if (!user || !users.includes(user) || !command || !ENGINES.test(command)) continue
+    counts.set(user, (counts.get(user) ?? 0) + 1)
+  }
+  return [...counts].map(([user, count]) => ({
+    rule: 'engine-through-sudo',
+    subject: `${user}: by sudo`,
+    severity: 'warning',
+    summary: `${user} has a rootless engine, and ran one by sudo ${count} ${count === 1 ? 'time' : 'times'}`,
+    remedy: `Let ${user} run it without sudo: export DOCKER_HOST=unix:///run/user/$(id -u ${user})/docker.sock`,
+    evidence: { path: '/var/log/auth.log', times: count },
+  }))
+}

@@ -172,13 +172,14 @@ test('an override file is laid over the one beside it, with its own lines', asyn
     'services:\n  web:\n    privileged: true\n    ports: ["8081:81"]\n  other:\n    image: nginx:1\n'
   const { findings } = await lint(
     { 'compose.yaml': GOOD, 'compose.override.yaml': override },
-    { hardening: ['published-everywhere'] },
+    { hardening: ['published-everywhere', 'root-user'] },
   )
   expect(
     findings.map(({ rule, subject, evidence }) => [rule, subject, evidence?.path, evidence?.line]),
   ).toEqual([
     ['privileged', '/srv/app/compose.yaml:web', '/srv/app/compose.override.yaml', 3],
     ['published-everywhere', '/srv/app/compose.yaml:web:8081/tcp', '/srv/app/compose.override.yaml', 4],
+    ['root-user', '/srv/app/compose.yaml:other', '/srv/app/compose.override.yaml', 5],
   ])
 })
 
@@ -187,6 +188,35 @@ test('of a file that is laid over others only what it says is judged', async () 
   expect(await brief({ 'docker-compose.prod.yml': text })).toEqual([
     'privileged 3 docker-compose.prod.yml:web',
   ])
+})
+
+test('what a service extends is read, in its file or in another', async () => {
+  const base = GOOD.replace('  web:', '  base:').replace('    read_only: true\n', '')
+  const own = `${base}  web:\n    extends: {service: base}\n    privileged: true\n`
+  expect(await brief({ 'compose.yaml': own })).toEqual([
+    'writable-root 2 compose.yaml:base',
+    'privileged 15 compose.yaml:web',
+    'writable-root 13 compose.yaml:web',
+  ])
+  const other = 'services:\n  web:\n    extends:\n      file: ./compose-base.yaml\n      service: base\n'
+  expect(await brief({ 'compose.yaml': other, 'compose-base.yaml': base })).toEqual([
+    'writable-root 2 compose-base.yaml:base',
+    'writable-root 2 compose.yaml:web',
+  ])
+})
+
+test.each([
+  [
+    'services:\n  web:\n    extends: {file: ../base.yaml, service: base}\n',
+    'it extends "base" of /srv/base.yaml, which is not among the files that are read',
+  ],
+  ['services:\n  web:\n    extends: {service: nobody}\n', 'it extends "nobody"'],
+  ['services:\n  web:\n    extends: web\n', 'what it extends has no end'],
+])('a service that extends what is not there is blind (%#)', async (text, reason) => {
+  const { findings, blind } = await lint({ 'compose.yaml': text })
+  expect(findings).toEqual([])
+  expect(blind).toMatchObject([{ subject: '/srv/app/compose.yaml:web' }])
+  expect(blind?.[0]?.reason).toContain(reason)
 })
 
 test('variables come from .env, and none of its values is told', async () => {

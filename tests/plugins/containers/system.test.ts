@@ -333,6 +333,34 @@ test.each([
   expect(found.map(({ subject, evidence }) => `${subject} ${evidence?.line}`)).toEqual(expected)
 })
 
+test('who ran an engine by sudo though he has a rootless one is told, with how often', async () => {
+  const line = (user: string, command: string) =>
+    `2027-01-15T07:00:00+00:00 host sudo: ${user} : TTY=pts/0 ; PWD=/ ; USER=root ; COMMAND=${command}\n`
+  const log =
+    line('alice', '/usr/bin/docker ps') + line('alice', '/bin/ls') + line('bob', '/usr/bin/docker ps')
+  const old = `Jan 15 07:00:00 host sudo[12]:    alice : TTY=pts/0 ; PWD=/ ; USER=root ; COMMAND=/usr/bin/podman run x\n`
+  const { findings } = await rootless({ files: { 'var/log/auth.log': old.repeat(2) + log } })
+  expect(findings.map(({ subject, evidence }) => `${subject} ${evidence?.times}`)).toEqual([
+    'alice: by sudo 3',
+  ])
+  expect(
+    (await rootless({ files: { 'var/log/auth.log': `${'x'.repeat(1_100_000)}\n${log}` } })).brief,
+  ).toHaveLength(1)
+  expect((await check({ files: { 'var/log/auth.log': log } })).brief).toEqual([])
+})
+
+test('dockerd that runs as root is told where none is to', async () => {
+  const files = {
+    'proc/4711/comm': 'dockerd\n',
+    'proc/4711/cmdline': 'dockerd\0',
+    'proc/4711/status': 'Uid:\t0\t0\t0\t0\n',
+  }
+  const config = { rootless: 'required' }
+  expect((await rootless({ files, config })).brief).toEqual(['warning rootful-engine dockerd'])
+  const own = { ...files, 'proc/4711/status': 'Uid:\t1000\t1000\t1000\t1000\n' }
+  expect((await rootless({ files: own, config })).brief).toEqual([])
+})
+
 test('a scan of images that is too long ago, or was never made, is told', async () => {
   const config = { scanReports: ['/var/lib/trivy/*.json'] }
   const report = (root: string, daysAgo: number) => {
