@@ -47,6 +47,7 @@ import { demand, type Grants } from './grants.ts'
 import { isOpenForWriting } from './lease.ts'
 import { decodeName, toSystemPath } from './names.ts'
 import { runProgram, startProgram } from './program.ts'
+import { followBelow } from './root-links.ts'
 import { walkTree } from './walk.ts'
 import { fileKey, type Writers } from './writers.ts'
 
@@ -82,6 +83,11 @@ export class LocalHostReader implements HostReader {
     return toSystemPath(this.root === '/' ? path : this.root + path)
   }
 
+  /** As `real`, with links followed as on the host whose root this is: none leads out of it. */
+  private target(path: string): string | Buffer {
+    return this.real(this.root === '/' ? path : followBelow(this.root, path))
+  }
+
   stat(path: string): FileStat | undefined {
     return statOrUndefined(() => lstatSync(this.real(path)), path)
   }
@@ -98,7 +104,7 @@ export class LocalHostReader implements HostReader {
   }
 
   statTarget(path: string): FileStat | undefined {
-    return statOrUndefined(() => statSync(this.real(path)), path)
+    return statOrUndefined(() => statSync(this.target(path)), path)
   }
 
   readLink(path: string): string {
@@ -148,7 +154,7 @@ export class LocalHostReader implements HostReader {
     // O_NONBLOCK: opening a named pipe must not wait for a writer; it is refused below.
     const flags = constants.O_RDONLY | constants.O_NONBLOCK | (follow ? 0 : constants.O_NOFOLLOW)
     return attempt('read', path, () => {
-      const descriptor = openSync(this.real(path), flags)
+      const descriptor = openSync(follow ? this.target(path) : this.real(path), flags)
       try {
         const stat = toExactStat(fstatSync(descriptor, { bigint: true }))
         if (stat.type !== 'file') throw new Error(`it is a ${stat.type}, not a file`)

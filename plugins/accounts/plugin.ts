@@ -93,6 +93,8 @@ export default definePlugin({
         '/etc/security/pwquality.conf',
         '/etc/security/pwquality.conf.d',
         '/etc/pam.d',
+        // What links in pam.d lead to on Fedora.
+        '/etc/authselect',
         '/etc/sudoers',
         '/etc/sudoers.d',
         ...authorizedKeys.flatMap(expandBraces),

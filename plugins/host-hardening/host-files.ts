@@ -7,9 +7,7 @@ const MAX_LINKS = 40
 /** Text of a file, links followed; undefined when there is none. Throws when it cannot be read. */
 export function textOf(host: HostReader, path: string): string | undefined {
   try {
-    // Below another root an absolute link leads to where it would on that host.
-    const place = host.root === '/' ? path : realPath(host, path)
-    return place === undefined ? undefined : host.readText(place, { maxBytes: MAX_BYTES, follow: true })
+    return host.readText(path, { maxBytes: MAX_BYTES, follow: true })
   } catch (error) {
     if (isMissing(error)) return undefined
     throw error

@@ -405,6 +405,13 @@ test.each([
   ['/bin/sync', false],
 ])('isLoginShell(%s) is %p', (shell, expected) => expect(isLoginShell(shell)).toBe(expected))
 
+test('parseAuthorizedKeys() is quick with a line that somebody made to be slow', () => {
+  const began = performance.now()
+  const { malformed } = parseAuthorizedKeys(`"${'\\"'.repeat(1_000_000)} ssh-ed25519 ${KEY}`)
+  expect(malformed).toEqual([1])
+  expect(performance.now() - began).toBeLessThan(3000)
+})
+
 test('systemUidMax() is that of login.defs, where it is not a comment', () => {
   expect(systemUidMax('#SYS_UID_MAX 100\n')).toBe(999)
   expect(systemUidMax('SYS_UID_MAX 499\n')).toBe(499)
