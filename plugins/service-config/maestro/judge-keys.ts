@@ -110,7 +110,7 @@ function judgeSecrets(config: YamlConfig): Finding[] {
     }
     const isSession = key === 'auth.session_secret'
     const remedy = isSession
-      ? `${deleteLine(place)}\nMAESTRO then keeps one of its own in data/secrets/session-secret.key`
+      ? `${deleteLine(place)}\nIt then keeps one of its own in data/secrets/session-secret.key`
       : `${config.edit(key)(`env:MAESTRO_${name.toUpperCase()}`)}\nSet MAESTRO_${name.toUpperCase()} in a file of mode 0600 that the unit reads by EnvironmentFile=`
     // The program's own documents let the keys of models stand in its configuration, of mode 0600.
     const severity = name === 'api_key' ? ('warning' as const) : undefined

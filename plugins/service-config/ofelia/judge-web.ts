@@ -86,7 +86,7 @@ function switchOn(globals: Globals, auth: Global): string {
     ...(auth.isDefault ? [auth.edit('true')] : []),
     ...(hash.text === ''
       ? [
-          `ofelia hash-password --cost ${MIN_COST}\nPut what it prints into OFELIA_WEB_PASSWORD_HASH, in a file of mode 0600 that it is started with`,
+          `Make the hash by: ofelia hash-password --cost ${MIN_COST}, and put it into OFELIA_WEB_PASSWORD_HASH, in a file of mode 0600 that it is started with`,
         ]
       : []),
   ].join('\n')
