@@ -139,7 +139,8 @@ export class CaseHost implements AsyncDisposable {
       append('/etc/shadow', `${name}:!:20000:0:99999:7:::`)
     }
     mkdirSync(path('/root'), { mode: 0o700, recursive: true })
-    for (const name of ['/var/lib/dpkg', '/var/log', '/etc/logrotate.d']) mkdirSync(path(name), { recursive: true })
+    for (const name of ['/var/lib/dpkg', '/var/log', '/etc/logrotate.d'])
+      mkdirSync(path(name), { recursive: true })
     writeFileSync(path('/etc/logrotate.conf'), 'weekly\nrotate 4\ninclude /etc/logrotate.d\n')
     writeFileSync(path('/var/lib/dpkg/status'), DPKG_STATUS)
     copyFileSync(APT, path('/run/apt.sh'))
