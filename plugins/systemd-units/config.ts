@@ -1,4 +1,5 @@
 import { absolutePath, duration, z } from '../../agent/contract/mod.ts'
+import { FURTHER_DIRECTIVES, STANDARD_DIRECTIVES } from './directives.ts'
 
 const unitName = z
   .string()
@@ -11,9 +12,12 @@ const hardening = z.strictObject({
     .enum(['standard', 'none'])
     .default('standard')
     .describe('`standard`: the directives that a network service can have. `none`: only those of `values`'),
-  except: z.array(z.string()).default([]).describe('Directives of the set that this unit cannot have'),
+  except: z
+    .array(z.enum(STANDARD_DIRECTIVES))
+    .default([])
+    .describe('Directives of the set that this unit cannot have'),
   values: z
-    .record(z.string(), z.array(z.string()))
+    .partialRecord(z.enum([...STANDARD_DIRECTIVES, ...FURTHER_DIRECTIVES]), z.array(z.string()).min(1))
     .default({})
     .describe(
       'What is right for a directive, in place of what the set says: { ProtectHome: ["yes", "read-only"] }',

@@ -79,7 +79,8 @@ export function settingsOf(
     } else if (BOOLEANS.has(key) || WORDS[key]) {
       const word = parseBoolean(value) ?? value
       if ((WORDS[key] ?? ['yes', 'no']).includes(word)) settings.set(key, { value: word, place })
-    } else settings.set(key, { value, place })
+    } else if (key === 'UMask') settings.set(key, { value: value.padStart(4, '0'), place })
+    else settings.set(key, { value, place })
   }
   return withDynamicUser(settings)
 }

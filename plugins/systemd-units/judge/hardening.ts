@@ -63,7 +63,7 @@ export function judgeHardening(
 ): Finding[] {
   const wanted = new Map(
     (demands.set === 'standard' ? STANDARD : [])
-      .filter(({ directive }) => !demands.except.includes(directive))
+      .filter(({ directive }) => !demands.except.some((name) => name === directive))
       .map((demand) => [demand.directive, demand]),
   )
   for (const [directive, accepts] of Object.entries(demands.values)) {

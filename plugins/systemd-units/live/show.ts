@@ -1,3 +1,5 @@
+import { FURTHER_DIRECTIVES, STANDARD_DIRECTIVES } from '../directives.ts'
+
 /** Properties of one unit, by name. */
 export type Properties = ReadonlyMap<string, string>
 
@@ -43,36 +45,9 @@ export const UNIT_PROPERTIES = [
   'EnvironmentFiles',
   'LimitCORE',
   'LimitCORESoft',
-  'LockPersonality',
-  'MemoryDenyWriteExecute',
-  'NoNewPrivileges',
-  'PrivateDevices',
-  'PrivateIPC',
-  'PrivateMounts',
-  'PrivateNetwork',
-  'PrivateTmp',
-  'PrivateUsers',
-  'ProtectClock',
-  'ProtectControlGroups',
-  'ProtectHome',
-  'ProtectHostname',
-  'ProtectKernelLogs',
-  'ProtectKernelModules',
-  'ProtectKernelTunables',
-  'ProtectProc',
-  'ProtectSystem',
   'ReadWritePaths',
-  'RemoveIPC',
-  'RestrictAddressFamilies',
-  'RestrictNamespaces',
-  'RestrictRealtime',
-  'RestrictSUIDSGID',
-  'SystemCallFilter',
-  'SystemCallArchitectures',
-  'CapabilityBoundingSet',
-  'AmbientCapabilities',
-  'SupplementaryGroups',
-  'UMask',
+  ...STANDARD_DIRECTIVES,
+  ...FURTHER_DIRECTIVES,
 ]
 
 /**

@@ -133,6 +133,31 @@ test('what is wanted can be said for a directive, and what a unit cannot have', 
 })
 
 test.each([
+  ['UMask', '077', ['0077'], true],
+  ['UMask', '0022', ['0077'], false],
+  ['UMask', undefined, ['0077'], false],
+  ['ProtectProc', 'invisible', ['invisible'], true],
+  ['ProtectProc', undefined, ['invisible'], false],
+  ['PrivateNetwork', 'on', ['yes'], true],
+  ['SystemCallArchitectures', undefined, ['native'], false],
+  ['SystemCallArchitectures', 'native', ['native'], true],
+] as const)('%s=%p, wanted %j, is right: %p', async (directive, value, accepts, isRight) => {
+  using root = temporaryDirectory()
+  write(root.path, UNIT, value === undefined ? GOOD : GOOD.replace('User=', `${directive}=${value}\nUser=`))
+  const hardening = { set: 'none' as const, values: { [directive]: [...accepts] } }
+  const { findings } = await check(root.path, { units: [{ unit: 'rstmdb.service', hardening }] })
+  expect(findings.map(({ subject }) => subject)).toEqual(isRight ? [] : [`rstmdb.service ${directive}`])
+})
+
+test('a directive that is not known is refused, not passed over', () => {
+  const refused = (hardening: object) =>
+    plugin.config.safeParse({ units: [{ unit: 'a.service', hardening }] }).success
+  expect(refused({ except: ['PrivateTmp'], values: { UMask: ['0077'] } })).toBe(true)
+  expect(refused({ except: ['PrivteTmp'] })).toBe(false)
+  expect(refused({ values: { ProtectClok: ['yes'] } })).toBe(false)
+})
+
+test.each([
   ['User=rstmdb', '', 'unit-user rstmdb.service', 'critical'],
   ['User=rstmdb', 'User=daemon', 'unit-user rstmdb.service', 'warning'],
   ['Group=rstmdb', 'Group=root', 'unit-user rstmdb.service group', 'warning'],
