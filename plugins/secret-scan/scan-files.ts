@@ -4,6 +4,7 @@ import {
   describeError,
   type Entry,
   type Fact,
+  type FileStat,
   type Finding,
   formatBytes,
   globMatcher,
@@ -90,7 +91,7 @@ export class Look {
           if (entry.type === 'file') this.skipped++
         } else if (entry.type === 'file') yield entry
         else if (entry.type === 'symlink') {
-          const target = named.has(entry.path) ? this.host.statTarget(entry.path) : undefined
+          const target = named.has(entry.path) ? this.target(entry.path, rules) : undefined
           if (target?.type !== 'file') this.leftOut.links++
           else {
             this.links.add(entry.path)
@@ -98,6 +99,15 @@ export class Look {
           }
         } else if (entry.type !== 'directory') this.leftOut.special++
       }
+    }
+  }
+
+  private target(path: string, rules: readonly RuleName[]): FileStat | undefined {
+    try {
+      return this.host.statTarget(path)
+    } catch (error) {
+      this.dark(path, describeError(error), rules)
+      return undefined
     }
   }
 
