@@ -1,8 +1,9 @@
 import type { Entry } from '../../agent/contract/mod.ts'
 import { commandFinding } from './check-units.ts'
 import { secretFindings, WORDS } from './findings.ts'
-import { judgeCommand, secretsOfCommand } from './judge-command.ts'
+import { judgeCommand, problemOf, secretsOfCommand } from './judge-command.ts'
 import type { RuleName } from './rules.ts'
+import { CommandScanner } from './scan-commands.ts'
 import type { FileMatch } from './scan-file.ts'
 import type { Look } from './scan-files.ts'
 import { shortHash } from './scan-text.ts'
@@ -13,7 +14,6 @@ const COMMAND_RULES: RuleName[] = [
   'unverified-transfer',
   'dangerous-command',
 ]
-const LONG_LINE = 16_384
 
 /** Files of cron and scripts, and job files in the form of INI. */
 export async function checkCommands(look: Look): Promise<void> {
@@ -25,9 +25,10 @@ export async function checkCommands(look: Look): Promise<void> {
     return
   }
   let count = 0
+  const scanner = new CommandScanner(look.scanner, true)
   for await (const entry of look.files(scheduled, COMMAND_RULES)) {
     count++
-    await checkScript(look, entry)
+    await checkScript(look, entry, scanner)
   }
   for await (const entry of look.files(jobs, COMMAND_RULES)) {
     count++
@@ -38,41 +39,19 @@ export async function checkCommands(look: Look): Promise<void> {
   }
 }
 
-async function checkScript(look: Look, entry: Entry): Promise<void> {
+async function checkScript(look: Look, entry: Entry, scanner: CommandScanner): Promise<void> {
   // Programs in other languages than the shell have other quotes.
   const isOther = /\.(?:py|pl|rb|js|mjs|ts|php|lua)$/.test(entry.path)
-  const scan = await look.search(entry, 'script', isOther ? 'code' : 'config', COMMAND_RULES)
-  if (!scan || scan.skipped) return
-  const text = look.text(entry.path, COMMAND_RULES)
-  if (text === undefined) return
-  const matches = [...scan.matches]
-  for (const [index, line] of logicalLines(text)) {
-    if (!isOther) {
-      const known = new Set(matches.map(({ sha256 }) => sha256))
-      for (const { name, value } of secretsOfCommand(line)) {
-        const sha256 = shortHash(value)
-        if (!known.has(sha256)) matches.push({ kind: 'named', name, sha256, line: index })
-      }
-    }
-    look.findings.push(
-      ...judgeCommand(line, look.context.config.commands).map((problem) =>
-        commandFinding(entry.path, index, problem),
-      ),
-    )
-  }
-  look.findings.push(...secretFindings(look.place(entry), matches, WORDS.cron))
-}
-
-/** Lines with their numbers, comments left out, continued ones put together. */
-function* logicalLines(text: string): Generator<[number, string]> {
-  const lines = text.split('\n')
-  for (let index = 0; index < lines.length; index++) {
-    const first = index
-    let line = (lines[index] ?? '').slice(0, LONG_LINE)
-    if (/^\s*(?:#|$)/.test(line)) continue
-    while (line.endsWith('\\') && line.length < LONG_LINE)
-      line = `${line.slice(0, -1)} ${lines[++index] ?? ''}`
-    yield [first + 1, line]
+  const scan = await look.search(entry, 'script', isOther ? 'code' : 'config', COMMAND_RULES, { scanner })
+  if (!scan) return
+  const secrets = scan.matches.filter(({ kind }) => kind !== 'command')
+  look.findings.push(...secretFindings(look.place(entry), secrets, WORDS.cron))
+  const said = new Set<string>()
+  for (const { kind, name, line } of scan.matches) {
+    const problem = kind === 'command' ? problemOf(name) : undefined
+    if (!problem || said.has(name)) continue
+    said.add(name)
+    look.findings.push(commandFinding(entry.path, line, problem))
   }
 }
 

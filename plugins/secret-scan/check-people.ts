@@ -3,7 +3,7 @@ import { openFile } from './check-environment.ts'
 import { secretFindings, WORDS } from './findings.ts'
 import { secretsOfCommand } from './judge-command.ts'
 import type { RuleName } from './rules.ts'
-import type { FileMatch } from './scan-file.ts'
+import { CommandScanner } from './scan-commands.ts'
 import type { Look } from './scan-files.ts'
 import { shortHash } from './scan-text.ts'
 
@@ -11,8 +11,6 @@ const ARGUMENT_RULES: RuleName[] = ['secret-in-arguments']
 const HISTORY_RULES: RuleName[] = ['secret-in-history']
 const CREDENTIAL_RULES: RuleName[] = ['open-secret-file', 'stored-credentials']
 const MAX_ARGUMENT_BYTES = 256 * 1024
-/** Lines of a history that may hold what is looked for: the others cost no closer look. */
-const MAY_HOLD = /pass|pwd|token|secret|key|curl|wget|mysql|hash|sha\d|openssl/i
 
 /** Command lines of running processes: everybody on the host can read them. */
 export function checkProcesses(look: Look): void {
@@ -77,23 +75,11 @@ export async function checkHistories(look: Look): Promise<void> {
   const { histories } = look.context.config
   if (histories.length === 0) return look.notHere(HISTORY_RULES, 'the job names no histories')
   let count = 0
+  const scanner = new CommandScanner(look.scanner, false)
   for await (const entry of look.files(histories, HISTORY_RULES)) {
     count++
-    const scan = await look.search(entry, 'history', 'log', HISTORY_RULES, { mayHoldNul: true })
-    if (!scan) continue
-    const matches = [...scan.matches]
-    const text = look.text(entry.path, HISTORY_RULES)
-    if (text === undefined) continue
-    const known = new Set(matches.map(({ sha256 }) => sha256))
-    for (const [index, line] of text.split('\n').entries()) {
-      if (line.length > 16_384 || !MAY_HOLD.test(line)) continue
-      for (const { name, value } of secretsOfCommand(line)) {
-        const sha256 = shortHash(value)
-        if (!known.has(sha256)) matches.push({ kind: 'named', name, sha256, line: index + 1 })
-        known.add(sha256)
-      }
-    }
-    look.findings.push(...secretFindings(look.place(entry), matches satisfies FileMatch[], WORDS.history))
+    const scan = await look.search(entry, 'history', 'log', HISTORY_RULES, { mayHoldNul: true, scanner })
+    if (scan) look.findings.push(...secretFindings(look.place(entry), scan.matches, WORDS.history))
   }
   if (count === 0 && !look.isDark('secret-in-history')) look.notHere(HISTORY_RULES, 'there are no histories')
 }

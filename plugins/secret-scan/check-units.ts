@@ -91,13 +91,17 @@ function commandsOf(settings: UnitSetting[]): UnitSetting[] {
   return settings.filter(({ key }) => /^Exec|^Environment$/.test(key))
 }
 
-export function commandFinding(path: string, line: number, { rule, what, remedy }: CommandProblem): Finding {
+export function commandFinding(
+  path: string,
+  line: number | null,
+  { rule, what, remedy }: CommandProblem,
+): Finding {
   return {
     rule,
     subject: `${path}:${what}`,
     severity: rule === 'dangerous-command' ? 'warning' : 'critical',
-    summary: `${path}:${line} ${WHAT[rule]}: ${what}`,
-    remedy: `sudoedit +${line} ${shellWord(path)}\n# ${remedy}`,
+    summary: `${path}${line === null ? '' : `:${line}`} ${WHAT[rule]}: ${what}`,
+    remedy: `sudoedit ${line === null ? '' : `+${line} `}${shellWord(path)}\n# ${remedy}`,
     evidence: { path, line, what },
   }
 }

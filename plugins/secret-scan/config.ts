@@ -143,7 +143,7 @@ export const configSchema = z.strictObject({
     .enum(['dangerous', 'strict'])
     .default('dangerous')
     .describe(
-      'Which commands are findings: those that hurt, or all that a scheduler should not run: shells, downloads, sudo',
+      'Which commands of `jobs` are findings: those that hurt, or all that a scheduler should not run: shells, downloads, sudo',
     ),
   environmentFiles: paths
     .default(['/{root,home/*}/.config/*/env', '/{opt,srv,var/www}/*/.env'])

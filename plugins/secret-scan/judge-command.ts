@@ -105,6 +105,12 @@ export function judgeCommand(command: string, mode: 'dangerous' | 'strict'): Com
   return [...found, ...strict]
 }
 
+/** The problem that is called so. */
+export function problemOf(what: string): CommandProblem | undefined {
+  const known = PATTERNS.find((problem) => problem.what === what)
+  return known && { rule: known.rule, what, remedy: known.remedy }
+}
+
 /** Options of which the argument is a secret: `--password x`, `--token=x`, `-pSECRET` of mysql. */
 const OPTION = /(?:^|\s)--?([A-Za-z][\w-]*)(?:=|\s+)(?:"([^"]*)"|'([^']*)'|(\S+))/g
 const MYSQL = /\bmysql(?:dump|admin|import|check)?\b[^|;&]*\s-p([^\s"']{4,})/

@@ -13,6 +13,7 @@ import type { ShapeFinder } from './shapes.ts'
 export type TextKind = 'config' | 'log' | 'code' | 'sample'
 
 export type MatchKind =
+  | 'command'
   | 'named'
   | 'url'
   | 'bearer'
@@ -54,10 +55,14 @@ export interface ScannerOptions {
   allowed?: readonly string[]
 }
 
+const DIRECTIVE_NAMES = new Set(['requirepass', 'masterauth', 'bindpw', 'rootpw', 'rootpwmod'])
+const MAX_JUDGED_NAMES = 10_000
+
 /** Searches bytes for secrets. One for a run: its tables are made once. */
 export class SecretScanner {
   private readonly search: AnchorSearch
   private readonly isName: (name: string) => boolean
+  private readonly judgedNames = new Map<string, boolean>()
 
   constructor(private readonly options: ScannerOptions) {
     const names = options.names ?? []
@@ -111,9 +116,31 @@ export class SecretScanner {
 
   /** A look at the bytes, before any text is made of them. */
   private mayBe(anchor: Anchor, bytes: Buffer, from: number, to: number, end: number): boolean {
-    if (anchor.kind === 'name') return isAssigned(anchor, bytes, from, to, end)
+    if (anchor.kind === 'name')
+      return isAssigned(anchor, bytes, from, to, end) && this.isNamed(bytes, from, to, end)
     if (anchor.kind === 'url') return hasUserinfo(bytes, to, end)
     return true
+  }
+
+  /** Whether the name that an anchor is part of says "secret". Most do not: "keyboard", "token_count". */
+  private isNamed(bytes: Buffer, from: number, to: number, end: number): boolean {
+    const [first, last] = [Math.max(0, from - MAX_NAME), Math.min(end, to + MAX_NAME)]
+    let nameStart = from
+    while (nameStart > first && isNameByte(bytes[nameStart - 1] as number)) nameStart--
+    // A name in quotes may have blanks in it.
+    if (bytes[nameStart - 1] === 32) {
+      const after = bytes[to] as number
+      if (after === 34 || after === 39) return true
+    }
+    let nameEnd = to
+    while (nameEnd < last && isNameByte(bytes[nameEnd] as number)) nameEnd++
+    const name = bytes.toString('latin1', nameStart, nameEnd)
+    const known = this.judgedNames.get(name)
+    if (known !== undefined) return known
+    // Directives have names that say so together with their place only.
+    const isSecret = this.isName(name) || DIRECTIVE_NAMES.has(name.toLowerCase())
+    if (this.judgedNames.size < MAX_JUDGED_NAMES) this.judgedNames.set(name, isSecret)
+    return isSecret
   }
 
   private look(anchor: Anchor, bytes: Buffer, line: Line, end: number, kind: TextKind): SecretMatch[] {
@@ -221,7 +248,7 @@ function isAssigned({ text }: Anchor, bytes: Buffer, from: number, to: number, e
   return isDirective && at > afterName
 }
 
-function isNameByte(byte: number): boolean {
+export function isNameByte(byte: number): boolean {
   return (
     (byte >= 97 && byte <= 122) ||
     (byte >= 65 && byte <= 90) ||

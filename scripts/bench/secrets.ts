@@ -73,7 +73,7 @@ function scanAnew(tree: string, planted: number): Promise<Measurement> {
 async function run(planted: number): Promise<Measurement> {
   const config = ['--config', join(base, 'reeve.yaml')]
   const measurement = await mustEnd([reeve, ...config, 'run', 'secrets'], [3])
-  const { stdout } = Bun.spawnSync([reeve, ...config, 'findings', '--all', '--limit', '5000', '--json'])
+  const { stdout } = Bun.spawnSync([reeve, ...config, 'findings', '--json'])
   const found = JSON.parse(stdout.toString()).filter(({ rule }: { rule: string }) =>
     rule.startsWith('secret-in-'),
   ).length
@@ -118,7 +118,7 @@ function makeTree(tree: string, wanted: number): { bytes: number; planted: numbe
     return state % below
   }
   const words =
-    'server listen address timeout buffer connection retry worker cache index module handler request response value name user group path file line color width height token_count keyboard passage bypass secretary monkey'.split(
+    'server listen address timeout buffer connection retry worker cache index module handler request response value name user group path file line color width height time size count total level mode state host port node queue task event error status result start stop open close read write send receive token_count keyboard'.split(
       ' ',
     )
   const word = () => words[random(words.length)] ?? ''
