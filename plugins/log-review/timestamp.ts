@@ -11,8 +11,11 @@ const DAY_FIRST =
 const SYSLOG = /^([A-Z][a-z]{2}) {1,2}(\d{1,2}) (\d{2}):(\d{2}):(\d{2})(?![\d:])/
 /** Seconds, milliseconds, microseconds or nanoseconds since 1970, of this century. */
 const EPOCH = /^(\d{10})(?:(\d{3})|(\d{6})|(\d{9}))?(\.\d+)?(?!\d)/
-/** What may stand before: a bracket, a priority, a process ("1234:M " of redis), a name of a container. */
-const LEAD = /^(?:<\d{1,3}>(?:1 )?|\d+:[A-Z] |\[|level=\w+ |(?:time|ts|t)="?)?/
+const ESCAPE = String.fromCharCode(27)
+/** What may stand before: colours, a bracket, a priority, a process ("1234:M " of redis), keys of logfmt. */
+const LEAD = new RegExp(
+  String.raw`^(?:${ESCAPE}\[[0-9;]*m|<\d{1,3}>(?:1 )?|\d+:[A-Z] |\[|level=\w+ |(?:time|ts|t)="?){0,4}`,
+)
 /** The access log of web servers: address, names, then the time in brackets. */
 const ACCESS = /^\S+ \S+ \S+(?: \S+)? \[([^\]]{20,40})\]/
 

@@ -41,7 +41,9 @@ export function waysTo({ port, paths }: Front, sites: Site[]): { ways: Way[]; un
         unclear.push(`${site.name}: ${error instanceof Error ? error.message : String(error)}`)
       }
     }
-    for (const route of routes) if (route.unclear) unclear.push(`${site.name}: ${route.unclear}`)
+    for (const { unclear: one } of routes) {
+      if (one && (one.port ?? port) === port) unclear.push(`${site.name}: ${one.reason}`)
+    }
     return routes.filter(leads).map((route) => ({ site, route }))
   })
   return { ways, unclear }
@@ -114,13 +116,15 @@ const JUDGES: Record<Requirement, Judge> = {
           : 'Write the name of the site without "http://" and without port 80, then: systemctl reload caddy',
     }
   },
-  redirect: ({ site }, { sites }) => {
+  redirect: ({ site }, { front, sites }) => {
     if (!isTls(site)) return undefined
+    const asked = front.paths.length > 0 ? front.paths : ['/']
     const plain = sites.find(
       (other) =>
         other.listens.some(({ isTls, address }) => !isTls && !isLocalAddress(address)) &&
         other.names.some((name) => site.names.includes(name)) &&
-        other.routes.some((route) => !route.redirects && isAnswering(other, route)),
+        // Other paths may be answered: those by which certificates are renewed are.
+        asked.some((path) => answersInClear(other, path)),
     )
     if (!plain) return undefined
     return {
@@ -203,6 +207,10 @@ const SOURCES: Record<string, string> = {
   'x-forwarded-host': '$host',
 }
 
-function isAnswering({ routes }: Site, route: Route): boolean {
-  return routes.length === 1 || route !== routes[0]
+function answersInClear(site: Site, path: string): boolean {
+  try {
+    return site.routesFor(path).some(({ redirects }) => !redirects)
+  } catch {
+    return site.routes.some(({ redirects }) => !redirects)
+  }
 }

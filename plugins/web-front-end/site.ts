@@ -42,8 +42,8 @@ export interface Route {
   name: string
   place: Place
   targets: Target[]
-  /** It hands on to what only turns out at run time: why that is not to be seen. */
-  unclear?: string | undefined
+  /** It hands on to what only turns out at run time. `port` where that at least is written. */
+  unclear?: { reason: string; port: number | undefined } | undefined
   /** Headers of its answers in force, by name in lower case. */
   headers: Map<string, Setting>
   limits: RateLimit[]

@@ -226,7 +226,9 @@ function handleOne(one: z.output<typeof handler>, walk: Walk, depth: number): vo
     walk.routes.push({
       ...emptyRoute(walk, placeOf(source, dial, place.line)),
       targets,
-      unclear: isDynamic ? 'where it hands requests on to is decided by a variable' : undefined,
+      unclear: isDynamic
+        ? { reason: 'where it hands requests on to is decided by a variable', port: undefined }
+        : undefined,
       forwarded,
     })
   } else if (one.handler === 'static_response') {

@@ -30,6 +30,9 @@ function siteOf(server: Block, outer: Context, isStream: boolean): Site {
   const locations = locationsOf(context)
   const own = routeOf('the server itself', place, context)
   const routes = [own, ...flatten(locations)]
+  // Who asks by another name gets through; that may be when nothing is there to get to.
+  const leadsNowhere = routes.every(({ targets, unclear }) => targets.length === 0 && !unclear)
+  own.redirects ||= leadsNowhere && sendsEveryName(context, names)
   passThrough(routes, own)
   return {
     program: 'nginx',
@@ -179,16 +182,27 @@ function optionOf({ words }: Directive, name: string): string | undefined {
   return words.find((word) => word.startsWith(`${name}=`))?.slice(name.length + 1)
 }
 
+/** It sends to https whatever comes. */
+function isAway({ name, words }: Directive): boolean {
+  if (name === 'return') return /^https:/.test(words.at(-1) ?? '')
+  return (
+    name === 'rewrite' &&
+    /^(?:\^|\.\*|\^\(\.\*\)\$?|\^\/\(\.\*\)\$?|\^\.\*\$?)$/.test(words[0] ?? '') &&
+    /^https:/.test(words[1] ?? '')
+  )
+}
+
+/** As certbot writes it: `if ($host = a.example.org) { return 301 https://… }` for each name of the server. */
+function sendsEveryName(context: Context, names: string[]): boolean {
+  const sent = blocksOf(context, 'if').flatMap(({ words, block }) => {
+    const [, name] = /^\(?\s*\$host\s*=\s*"?([^\s"]+?)"?\s*\)?$/.exec(words.join(' ')) ?? []
+    return name !== undefined && block.some(isAway) ? [name] : []
+  })
+  return names.length > 0 && names.every((name) => sent.includes(name))
+}
+
 /** `return 301 https://…`, `rewrite ^ https://… permanent`; also where it is asked whether it came over plain HTTP. */
 function redirects(context: Context): boolean {
-  const isAway = ({ name, words }: Directive) => {
-    if (name === 'return') return /^https:/.test(words.at(-1) ?? '')
-    return (
-      name === 'rewrite' &&
-      /^(?:\^|\.\*|\^\(\.\*\)\$?|\^\/\(\.\*\)\$?|\^\.\*\$?)$/.test(words[0] ?? '') &&
-      /^https:/.test(words[1] ?? '')
-    )
-  }
   const asksForPlain = ({ words }: Directive) =>
     /^\(?\s*\$(?:scheme\s*!?=\s*"?https?|https\s*(?:=\s*(?:""|''|)|!=\s*"?on)|ssl_protocol\s*=)/.test(
       words.join(' '),

@@ -1,4 +1,4 @@
-import type { Target } from '../site.ts'
+import type { Route, Target } from '../site.ts'
 import { blocksOf, type Context, namedIn } from './context.ts'
 import type { Directive } from './parse.ts'
 
@@ -6,17 +6,25 @@ const PASSES = ['proxy_pass', 'grpc_pass', 'fastcgi_pass', 'uwsgi_pass', 'scgi_p
 const DEFAULT_PORTS: Record<string, number> = { https: 443, grpcs: 443 }
 
 /** Where a block hands requests on to. `unclear` where a variable decides. */
-export function targetsOf(context: Context): { targets: Target[]; unclear?: string } {
+export function targetsOf(context: Context): Pick<Route, 'targets' | 'unclear'> {
   const targets: Target[] = []
-  let unclear: string | undefined
+  let unclear: Route['unclear']
   for (const { name, words } of context.directives) {
     if (!PASSES.includes(name)) continue
     for (const text of valuesOf(words[0] ?? '', context)) {
-      if (text.includes('$')) unclear ??= `${name} ${words.join(' ')} is decided by a variable`
+      if (text.includes('$')) unclear ??= unclearOf(name, text)
       else targets.push(...resolve(text, context))
     }
   }
-  return { targets, ...(unclear === undefined ? {} : { unclear }) }
+  return { targets, unclear }
+}
+
+function unclearOf(name: string, text: string): Route['unclear'] {
+  const port = /^(?:\w+:\/\/)?[^/:]*:(\d+)(?:\/|$)/.exec(text)?.[1]
+  return {
+    reason: `${name} ${text} is decided by a variable`,
+    port: port === undefined ? undefined : Number(port),
+  }
 }
 
 /** A text with each variable replaced by what `set` or `map` can make of it; one that is not known stays. */

@@ -1,6 +1,7 @@
 import { expect, test } from 'bun:test'
 import { timeOfLine, timeOfNumber } from '../../../plugins/log-review/timestamp.ts'
 
+const ESCAPE = String.fromCharCode(27)
 const NOW = Date.parse('2026-11-22T06:00:00Z')
 const local = (...fields: [number, number, number, number, number, number, number?]) =>
   new Date(...fields).getTime()
@@ -23,6 +24,8 @@ test.each<[string, number | undefined]>([
   ['1795325744.5 message', 1795325744500],
   ['1795325744123 message', 1795325744123],
   ['time="2026-11-22T05:35:44Z" level=info', Date.parse('2026-11-22T05:35:44Z')],
+  ['level=info ts=2026-11-22T05:35:44Z msg=x', Date.parse('2026-11-22T05:35:44Z')],
+  [`${ESCAPE}[2m2026-11-22T05:35:44.5Z${ESCAPE}[0m INFO x`, Date.parse('2026-11-22T05:35:44.5Z')],
   ['level=info ts=1', undefined],
   ['    at something (file.js:1:2)', undefined],
   ['Traceback (most recent call last):', undefined],

@@ -212,6 +212,7 @@ test.each([
   ['if ($scheme != "https") { return 301 https://$host$request_uri; }', true],
   ['if ($scheme = http) { return 301 https://$host$request_uri; }', true],
   ['if ($host = x) { return 301 https://$host$request_uri; }', false],
+  ['server_name a; if ($host = a) { return 301 https://$host$request_uri; } return 404;', false],
   ['return 301 http://$host/;', false],
   ['return 200 ok;', false],
 ])('sitesOf() says of a server with %s whether it sends plain requests to https', (text, redirects) => {
@@ -219,9 +220,31 @@ test.each([
   expect(site.routes.map((route) => route.redirects)).toEqual([redirects, redirects])
 })
 
+test.each([
+  ['server_name a; if ($host = a) { return 301 https://$host$request_uri; } return 404;', true],
+  ['server_name a b; if ($host = a) { return 301 https://$host$request_uri; } return 404;', false],
+  [
+    'server_name a b; if ($host = a) { return 301 https://$host$request_uri; } if ($host = b) { return 301 https://b$request_uri; } return 404;',
+    true,
+  ],
+])(
+  'sitesOf() says of a server of names alone, with %s, whether it sends them to https',
+  (text, redirects) => {
+    expect(first(`server { ${text} }`).routes.map((route) => route.redirects)).toEqual([redirects])
+  },
+)
+
 test('sitesOf() says where a variable decides what it cannot know', () => {
   const site = first('server { location / { proxy_pass http://$arg_backend; } }')
-  expect(site.routes.at(-1)).toMatchObject({ targets: [], unclear: expect.stringContaining('$arg_backend') })
+  expect(site.routes.at(-1)).toMatchObject({
+    targets: [],
+    unclear: { reason: expect.stringContaining('$arg_backend'), port: undefined },
+  })
+})
+
+test('sitesOf() sees the port where only the host is a variable', () => {
+  const site = first('server { location / { proxy_pass http://$arg_host:8081/x; } }')
+  expect(site.routes.at(-1)?.unclear?.port).toBe(8081)
 })
 
 test('sitesOf() reads servers of stream, too', () => {

@@ -174,6 +174,26 @@ test.each<[name: string, text: string, front: NonNullable<Settings['fronts']>[nu
     [['front-without-redirect', '/etc/nginx/sites-enabled/a', 5]],
   ],
   [
+    'plain HTTP that leads to https but for the renewal of certificates',
+    `${TLS}server { listen 80; server_name a.example.org;
+      location /.well-known/acme-challenge/ { root /srv; } location / { return 301 https://$host$request_uri; } }`,
+    { port: 9876, requires: ['redirect'] },
+    [],
+  ],
+  [
+    'what certbot writes',
+    `${TLS}server { if ($host = a.example.org) { return 301 https://$host$request_uri; } # managed by Certbot
+      listen 80; server_name a.example.org; return 404; }`,
+    { port: 9876, requires: ['redirect'] },
+    [],
+  ],
+  [
+    'a variable that leads to another port',
+    `${TLS}server { listen 127.0.0.1:80; location / { proxy_pass http://$arg_to:9877; } }`,
+    { port: 9876, required: true },
+    [],
+  ],
+  [
     'plain HTTP that leads to https',
     `${TLS}server { listen 80; server_name a.example.org; return 301 https://$host$request_uri; }`,
     { port: 9876, requires: ['redirect'] },
@@ -336,6 +356,41 @@ test('check tells which site fronts which service', async () => {
     },
   ])
 })
+
+testWith({ programs: [NGINX_PROGRAM] })(
+  'what remedies say, carried out, puts it right, and nginx takes it',
+  async () => {
+    const requires = ['hsts', 'headers', 'rate-limit', 'forward-headers'] as const
+    using host = hostWith(
+      {
+        '/etc/nginx/nginx.conf': 'events { }\nhttp {\n  error_log stderr;\n  include sites-enabled/*;\n}\n',
+        '/etc/nginx/sites-enabled/a': TLS,
+      },
+      { fronts: [{ port: 9876, requires: [...requires] }] },
+    )
+    const { findings } = await host.check()
+    expect(findings.map(({ rule }) => rule)).toEqual([
+      'no-hsts',
+      ...requires.map((one) => `front-without-${one}`),
+    ])
+    const insert = (path: string, line: number, text: string) => {
+      const lines = readFileSync(host.path + path, 'utf8').split('\n')
+      writeFileSync(host.path + path, lines.toSpliced(line, 0, text).join('\n'))
+    }
+    for (const { rule, remedy = '', evidence } of findings) {
+      const lines = remedy.match(/^(?:add_header|proxy_set_header) .*;$|limit_req zone=[^;]*;/gm) ?? []
+      // The block begins at that line.
+      if (rule !== 'no-hsts') insert(String(evidence?.path), Number(evidence?.line), lines.join(' '))
+      const zone = /limit_req_zone [^;]*;/.exec(remedy)?.[0]
+      if (zone) insert('/etc/nginx/nginx.conf', 2, zone)
+    }
+    expect((await host.check()).findings).toEqual([])
+    const path = `${host.path}/etc/nginx/nginx.conf`
+    writeFileSync(path, `pid ${host.path}/pid; ${readFileSync(path, 'utf8')}`)
+    // Without a certificate it does not start; all else it takes.
+    expect(askNginx('-t', path).stderr).toContain('no "ssl_certificate" is defined')
+  },
+)
 
 testWith({ programs: [NGINX_PROGRAM] })('what check takes for right, nginx takes, too', async () => {
   using directory = temporaryDirectory()
