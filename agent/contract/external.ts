@@ -46,6 +46,7 @@ import {
   records,
   secretReference,
   shellWord,
+  threadFile,
   UserError,
   urlPasswords,
 } from './mod.ts'
@@ -154,6 +155,7 @@ export const externalContract = {
   printablePath,
   secretReference,
   shellWord,
+  threadFile,
   UserError,
   urlPasswords,
   DETAILS,

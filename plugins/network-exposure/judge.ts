@@ -18,6 +18,8 @@ export interface OpenPort {
   isPublished: boolean
   publisher: 'Docker' | 'Podman' | undefined
   isRateLimited: boolean
+  /** It listens on a private address of this interface, which is in a public network, too. */
+  publicInterface: string | undefined
   ipv4: Reached | undefined
   ipv6: Reached | undefined
   reached: Reached
@@ -61,6 +63,18 @@ export function judgePort(open: OpenPort, config: Config, manager: FirewallManag
       severity: 'warning',
       summary: `${what} listens on ${open.addresses.join(', ')}, and ${describeReach(open.reached)}`,
       remedy: `If it is meant to be so, add { port: ${open.port}, protocol: ${open.protocol}, reach: ${reach} } to \`allow\`. Else: ${remedyFor(open, undefined, manager)}`,
+      evidence,
+    })
+  }
+  // From a packet filter with sources it is kept, and who may come from anywhere may come from there.
+  const isUnfiltered = reach === 'private' && open.reached.sources.length === 0
+  if (open.publicInterface !== undefined && isUnfiltered && allowance?.reach === 'private') {
+    findings.push({
+      rule: 'beside-public-network',
+      subject,
+      severity: 'info',
+      summary: `${what} listens on a private address of ${open.publicInterface}, which is in a public network, too: who is in that can send to it`,
+      remedy: `Give the private address an interface of its own; or filter it:\n${filterPort(manager, open, [])}`,
       evidence,
     })
   }

@@ -5,7 +5,14 @@ import { type FirewallManager, findManager } from './firewall/manager.ts'
 import { parseNftables } from './firewall/nftables.ts'
 import type { PublishedPort } from './firewall/published.ts'
 import { CONTROL_GROUPS } from './processes.ts'
-import { type Listener, parseControlGroups, parseDefaultInterfaces, parseSockets } from './sockets.ts'
+import {
+  type ConnectedNetwork,
+  type Listener,
+  parseConnectedNetworks,
+  parseControlGroups,
+  parseDefaultInterfaces,
+  parseSockets,
+} from './sockets.ts'
 
 export const PROGRAMS = {
   ss: '/usr/bin/ss',
@@ -22,6 +29,8 @@ export interface Network {
   listeners: Listener[]
   /** Path of the control group, by inode of the socket. */
   controlGroups: Map<number, string>
+  /** Networks without a router between. */
+  networks: ConnectedNetwork[]
   /** All must be passed. */
   filters: PacketFilter[]
   published: PublishedPort[]
@@ -59,7 +68,8 @@ export async function lookAtNetwork(
       return []
     }
   })
-  const outside = defaultInterfaces(host)
+  const routes = readRoutes(host)
+  const outside = parseDefaultInterfaces(...routes)
   const output = async (program: string, ...args: string[]) => {
     if (!host.stat(program)) return undefined
     const timeout = PROGRAM_TIMEOUT_MS
@@ -102,7 +112,8 @@ export async function lookAtNetwork(
   }
   const manager = findManager(host)
   const groups = await controlGroups(host, signal)
-  return { listeners, controlGroups: groups, filters, published, manager, blind }
+  const networks = parseConnectedNetworks(...routes)
+  return { listeners, controlGroups: groups, networks, filters, published, manager, blind }
 }
 
 /** Who has a socket is for the reader only: where it cannot be told, nothing is blind. */
@@ -124,7 +135,7 @@ async function controlGroups(host: HostReader, signal: AbortSignal): Promise<Map
   return new Map([...groups].map(([inode, group]) => [inode, paths.get(group) ?? group]))
 }
 
-function defaultInterfaces(host: HostReader): string[] {
+function readRoutes(host: HostReader): [route: string, route6: string] {
   const read = (path: string) => {
     try {
       return readProc(host, path)
@@ -132,7 +143,7 @@ function defaultInterfaces(host: HostReader): string[] {
       return ''
     }
   }
-  return parseDefaultInterfaces(read('/proc/net/route'), read('/proc/net/ipv6_route'))
+  return [read('/proc/net/route'), read('/proc/net/ipv6_route')]
 }
 
 /** Files of /proc say that they have no size. */

@@ -1,11 +1,18 @@
-import { type Address, formatAddress, type HostReader, hostPrefix } from '../../agent/contract/mod.ts'
+import {
+  type Address,
+  formatAddress,
+  type HostReader,
+  hostPrefix,
+  isLoopback,
+  isPrivate,
+} from '../../agent/contract/mod.ts'
 import { type Admission, ANYONE, admit, both, isRateLimited, type Packet } from './firewall/filter.ts'
 import type { PublishedPort } from './firewall/published.ts'
 import type { OpenPort } from './judge.ts'
 import type { Network } from './look.ts'
 import { processNames } from './processes.ts'
 import { farther, type Reached, reachOf } from './reach.ts'
-import { isLocal, isWildcard, type Listener, unitOf } from './sockets.ts'
+import { isLocal, isWildcard, type Listener, sharedInterface, unitOf } from './sockets.ts'
 
 /** Listeners and published ports, one for each protocol and port. */
 export function openPorts(network: Network, host: HostReader): OpenPort[] {
@@ -19,6 +26,7 @@ export function openPorts(network: Network, host: HostReader): OpenPort[] {
     known.publisher ??= open.publisher
     known.isPublished ||= open.isPublished
     known.isRateLimited &&= open.isRateLimited
+    known.publicInterface ??= open.publicInterface
     const name = family === 4 ? 'ipv4' : 'ipv6'
     known[name] = known[name] ? farther(known[name], open.reached) : open.reached
     known.reached = farther(known.reached, open.reached)
@@ -41,6 +49,7 @@ export function openPorts(network: Network, host: HostReader): OpenPort[] {
           isPublished: false,
           publisher: undefined,
           isRateLimited: network.filters.some((filter) => isRateLimited(filter, packet)),
+          publicInterface: publicInterfaceOf(listener, network),
           reached: reachOfListener(listener, through(network, packet, 'input')),
         },
         family,
@@ -63,6 +72,7 @@ export function openPorts(network: Network, host: HostReader): OpenPort[] {
         isPublished: true,
         publisher,
         isRateLimited: network.filters.some((filter) => isRateLimited(filter, packet, 'forward')),
+        publicInterface: undefined,
         reached: reachOfPublished(published, through(network, packet, 'forward')),
       },
       family,
@@ -77,6 +87,13 @@ function through({ filters }: Network, packet: Packet, hook: 'input' | 'forward'
     (population, filter) => both(population, admit(filter, packet, hook)),
     ANYONE,
   )
+}
+
+/** Of a private address: whoever is in the public network beside it may send packets to it all the same. */
+function publicInterfaceOf({ address }: Listener, { networks }: Network): string | undefined {
+  const own = hostPrefix(address)
+  if (address.value === 0n || isLoopback(own) || !isPrivate(own)) return undefined
+  return sharedInterface(address, networks)
 }
 
 function reachOfListener(listener: Listener, admitted: Admission): Reached {

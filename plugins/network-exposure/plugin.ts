@@ -30,6 +30,10 @@ export default definePlugin({
       means: 'A port is filtered over IPv4, but not so over IPv6',
       severity: 'warning',
     },
+    'beside-public-network': {
+      means: 'A port on a private address is on an interface that is in a public network, too',
+      severity: 'info',
+    },
     'not-rate-limited': {
       means: 'Nothing limits how often one address may connect to a port, though that is required',
       severity: 'info',

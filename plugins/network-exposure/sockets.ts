@@ -1,4 +1,11 @@
-import { type Address, hostPrefix, isLoopback } from '../../agent/contract/mod.ts'
+import {
+  type Address,
+  covers,
+  hostPrefix,
+  isLoopback,
+  isPrivate,
+  type Prefix,
+} from '../../agent/contract/mod.ts'
 
 export interface Listener {
   protocol: 'tcp' | 'udp'
@@ -95,4 +102,39 @@ export function parseDefaultInterfaces(route: string, route6: string): string[] 
     return words[0] === '0'.repeat(32) && words[1] === '00' && name && name !== 'lo' ? [name] : []
   })
   return [...new Set([...v4, ...v6])]
+}
+
+/** A network that an interface is connected to, without a router between. */
+export interface ConnectedNetwork {
+  interface: string
+  prefix: Prefix
+}
+
+/** From the text of /proc/net/route and ipv6_route: routes without a gateway that are no default route. Pure. */
+export function parseConnectedNetworks(route: string, route6: string): ConnectedNetwork[] {
+  const v4 = route.split('\n').flatMap((line): ConnectedNetwork[] => {
+    const [name, destination = '', gateway, , , , , mask = ''] = line.split(/\s+/)
+    const address = parseKernelAddress(destination, 4)
+    if (!name || !address || gateway !== '00000000' || mask === '00000000') return []
+    const bits = [...Number.parseInt(mask, 16).toString(2)].filter((bit) => bit === '1').length
+    return [{ interface: name, prefix: { ...address, bits } }]
+  })
+  const v6 = route6.split('\n').flatMap((line): ConnectedNetwork[] => {
+    const [destination = '', length = '', , , gateway = '', ...rest] = line.trim().split(/\s+/)
+    const name = rest.at(-1)
+    if (!name || name === 'lo' || !/^[0-9a-f]{32}$/.test(destination) || !/^0{32}$/.test(gateway)) return []
+    const bits = Number.parseInt(length, 16)
+    // Multicast is no network of anybody's, and a single address no network.
+    if (bits === 0 || bits === 128 || destination.startsWith('ff')) return []
+    return [{ interface: name, prefix: { family: 6, value: BigInt(`0x${destination}`), bits } }]
+  })
+  return [...v4, ...v6]
+}
+
+/** The interface of a private address that is connected to a public network, too; undefined where none is. Pure. */
+export function sharedInterface(address: Address, networks: ConnectedNetwork[]): string | undefined {
+  const own = hostPrefix(address)
+  const names = networks.filter(({ prefix }) => covers(prefix, own)).map((network) => network.interface)
+  return networks.find((network) => names.includes(network.interface) && !isPrivate(network.prefix))
+    ?.interface
 }

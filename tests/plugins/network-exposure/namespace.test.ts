@@ -253,3 +253,19 @@ liveTest('rules that send every port elsewhere are a blind spot', async () => {
   const { blind } = await checkIn('', { rules })
   expect(blind).toMatchObject([{ subject: '/usr/sbin/nft', rules: ['published-past-firewall'] }])
 })
+
+liveTest('a private address on an interface of a public network is told', async () => {
+  const bind = `ip address add 10.0.0.1/8 dev eth0
+mkfifo said
+python3 -c '
+import ctypes, socket, time
+ctypes.CDLL(None).prctl(1, 9)
+held = socket.socket(); held.bind(("10.0.0.1", 9876)); held.listen(); print("listening", flush=True)
+time.sleep(25)' >said 2>/dev/null &
+read -r _ <said
+`
+  const config = { allow: [{ port: 9876, reach: 'private' }] }
+  expect(brief(await checkIn(bind, { config }))).toEqual(['info beside-public-network tcp/9876 private'])
+  const own = bind.replace('dev eth0', 'dev eth1')
+  expect(brief(await checkIn(own, { config }))).toEqual([])
+})

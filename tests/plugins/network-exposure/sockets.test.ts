@@ -1,11 +1,13 @@
 import { expect, test } from 'bun:test'
-import { formatAddress } from '../../../agent/lib/ip-address.ts'
+import { formatAddress, formatPrefix, parseAddress } from '../../../agent/lib/ip-address.ts'
 import {
   isLocal,
   isWildcard,
+  parseConnectedNetworks,
   parseControlGroups,
   parseDefaultInterfaces,
   parseSockets,
+  sharedInterface,
   unitOf,
 } from '../../../plugins/network-exposure/sockets.ts'
 
@@ -85,4 +87,41 @@ test('parseDefaultInterfaces() names those of the default routes, once', () => {
   const zeros = '0'.repeat(32)
   const v6 = `${zeros} 00 ${zeros} 00 fe800000000000000000000000000001 00000400 1 0 3 eth0\n${zeros} 00 ${zeros} 00 ${zeros} ffffffff 1 0 200200 lo\n`
   expect(parseDefaultInterfaces(v4, v6)).toEqual(['eth0'])
+})
+
+const ROUTES = `Iface\tDestination\tGateway \tFlags\tRefCnt\tUse\tMetric\tMask\t\tMTU\tWindow\tIRTT
+eth0\t00000000\tFE0200C0\t0003\t0\t0\t0\t00000000\t0\t0\t0
+eth0\t000200C0\t00000000\t0001\t0\t0\t0\t00FFFFFF\t0\t0\t0
+eth0\t0000000A\t00000000\t0001\t0\t0\t0\t000000FF\t0\t0\t0
+eth1\t0000A8C0\t00000000\t0001\t0\t0\t0\t0000FFFF\t0\t0\t0
+`
+const ROUTES6 = `fd000000000000000000000000000000 40 00000000000000000000000000000000 00 00000000000000000000000000000000 00000100 00000001 00000000 00000001     eth0
+20010db8000000000000000000000000 20 00000000000000000000000000000000 00 00000000000000000000000000000000 00000100 00000001 00000000 00000001     eth0
+00000000000000000000000000000001 80 00000000000000000000000000000000 00 00000000000000000000000000000000 00000000 00000002 00000000 80200001       lo
+ff000000000000000000000000000000 08 00000000000000000000000000000000 00 00000000000000000000000000000000 00000100 00000004 00000000 00000001     eth0
+`
+
+test('parseConnectedNetworks() has what is connected without a router', () => {
+  expect(
+    parseConnectedNetworks(ROUTES, ROUTES6).map(
+      (network) => `${network.interface} ${formatPrefix(network.prefix)}`,
+    ),
+  ).toEqual([
+    'eth0 192.0.2.0/24',
+    'eth0 10.0.0.0/8',
+    'eth1 192.168.0.0/16',
+    'eth0 fd00::/64',
+    'eth0 2001:db8::/32',
+  ])
+})
+
+test.each([
+  ['10.1.2.3', 'eth0'],
+  ['192.168.1.1', undefined],
+  ['fd00::1', 'eth0'],
+  ['172.16.0.1', undefined],
+])('sharedInterface() of %s is %p', (text, expected) => {
+  const address = parseAddress(text)
+  if (!address) throw new Error('no address')
+  expect(sharedInterface(address, parseConnectedNetworks(ROUTES, ROUTES6))).toBe(expected)
 })
