@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto'
-import { type Blind, describeError, type Fact, type Finding } from '../../agent/contract/mod.ts'
+import { type Blind, describeError, type Fact, type Finding, shellWord } from '../../agent/contract/mod.ts'
 import { type Area, notHere } from './area.ts'
 import type { Config } from './config.ts'
 
@@ -137,7 +137,7 @@ export function judgeKey(
     subject: `${path} ${fingerprint}`,
     severity,
     summary: `${summary} (${path}:${line}${comment ? `, "${comment}"` : ''})`,
-    remedy: `sed -i '${line}d' ${path}, and end the sessions that came in by it: loginctl terminate-user ${whom}`,
+    remedy: `sed -i '${line}d' ${shellWord(path)}\nWho came in by it stays until then: loginctl terminate-user ${whom}`,
     evidence: { path, line, fingerprint, type, user: user ?? null, authority: isAuthority },
     references: ['NIST-CSF-PR.AC-1', 'CIS-5.1'],
   })

@@ -48,7 +48,7 @@ export function judgeMembers(
       severity: 'warning',
       summary: `${name} is in the group ${group.name}, wanted ${allowed.length > 0 ? `only ${allowed.join(', ')}` : 'nobody'}`,
       remedy: group.members.includes(name)
-        ? `gpasswd -d ${shellWord(name)} ${shellWord(group.name)}, and end the sessions of ${name}: loginctl terminate-user ${shellWord(name)}`
+        ? `gpasswd -d ${shellWord(name)} ${shellWord(group.name)}\nWhoever is logged in keeps the group until then: loginctl terminate-user ${shellWord(name)}`
         : `It is the primary group of ${name}: usermod -g GROUP ${shellWord(name)}`,
       evidence: { path: '/etc/group', line: group.line },
       references: ['NIST-CSF-PR.AC-4', 'CIS-5.2'],

@@ -22,7 +22,7 @@ export function judgeIdentities(accounts: readonly Account[], groups: readonly G
     subject: name,
     severity: 'critical',
     summary: `${name} has the uid 0: it is root under another name (/etc/passwd:${line})`,
-    remedy: `userdel -f ${shellWord(name)}, or give it a uid of its own in /etc/passwd, line ${line}; find out who made it`,
+    remedy: `Find out who made it, and remove it, or give it a uid of its own (vipw, line ${line}): userdel -f ${shellWord(name)}`,
     evidence: { path: '/etc/passwd', line },
     references: REFERENCES,
   }))

@@ -56,7 +56,7 @@ export function judgePassword(
       subject: name,
       severity: 'critical',
       summary: `The password hash of ${name} stands in /etc/passwd, which every user can read (line ${line})`,
-      remedy: `pwconv, and a new password: passwd ${shellWord(name)}`,
+      remedy: `pwconv\nThen a new password, since this one may have been read: passwd ${shellWord(name)}`,
       evidence,
       references: ['CIS-7.2', 'CWE-522'],
     })

@@ -140,7 +140,7 @@ export function judgeServiceUser(account: Account, state: ServiceUserState): Fin
       subject: `${name} ${group}`,
       severity: 'critical',
       summary: `Service user ${name} is in the group ${group}, whose members can become root`,
-      remedy: `gpasswd -d ${shellWord(name)} ${shellWord(group)}, and restart its service; where it must be so, add it to \`groups\` of this job`,
+      remedy: `gpasswd -d ${shellWord(name)} ${shellWord(group)}\nRestart its service then; where it must be so, add it to \`groups\` of this job`,
       evidence: { path: '/etc/group', group },
       references: REFERENCES,
     })

@@ -97,7 +97,7 @@ export function judgeClock(state: ClockState, maxErrorMs: number): { findings: F
       'no-time-service',
       'warning',
       'No service keeps the clock of this host: certificates, tokens and logs rely on it',
-      'apt-get install systemd-timesyncd && systemctl enable --now systemd-timesyncd (or: chrony)',
+      'apt-get install systemd-timesyncd && systemctl enable --now systemd-timesyncd\nOr another one, such as chrony',
     )
   }
   const isSynchronised = kernel ? kernel.synchronised : isMarked
@@ -116,8 +116,8 @@ export function judgeClock(state: ClockState, maxErrorMs: number): { findings: F
       'warning',
       `The clock is not in agreement with any time server; ${who} runs`,
       active.includes('systemd-timesyncd')
-        ? 'timedatectl timesync-status; journalctl -u systemd-timesyncd: is its server reachable (UDP 123)?'
-        : 'chronyc sources (ntpq -p): is a server reachable (UDP 123)?',
+        ? 'Look whether its server is reached (UDP 123): timedatectl timesync-status'
+        : 'Look whether a server is reached (UDP 123): chronyc sources, or ntpq -p',
     )
     return { findings }
   }
@@ -127,7 +127,7 @@ export function judgeClock(state: ClockState, maxErrorMs: number): { findings: F
       'clock-off',
       'warning',
       `The clock is off by about ${formatDuration(offMs)}, wanted at most ${formatDuration(maxErrorMs)}`,
-      'timedatectl timesync-status (chronyc tracking); to set it at once: chronyc makestep, or systemctl restart systemd-timesyncd',
+      'Look why (timedatectl timesync-status, chronyc tracking), and set it at once: systemctl restart systemd-timesyncd, or chronyc makestep',
     )
   }
   return { findings }

@@ -130,7 +130,7 @@ export function judgeCoreDumps(settings: CoreSettings, wanted: 'protected' | 'no
         ? `Everybody can write ${target.path}, which the kernel starts as root for each core dump`
         : `Core dumps go to ${target.path}, which everybody can ${target.mode & 0o002 ? 'write' : 'read'}`,
       isPipe
-        ? `chown root:root ${shellWord(target.path)} && chmod go-w ${shellWord(target.path)}; find out who has written to it`
+        ? `chown root:root ${shellWord(target.path)} && chmod go-w ${shellWord(target.path)}\nFind out who has written to it`
         : `install -d -m 0700 /var/lib/cores && echo 'kernel.core_pattern = /var/lib/cores/core.%p' > /etc/sysctl.d/zz-core-dumps.conf && sysctl --system`,
     )
   }
@@ -238,7 +238,7 @@ export function judgeCoreFiles(
     subject: path,
     severity: (mode & 0o044) === 0 ? 'warning' : 'critical',
     summary: `${path} is a core dump of ${new Date(mtimeMs).toISOString().slice(0, 10)}: it holds what the process had in memory, secrets too${files.length > MAX_FILES ? ` (one of ${files.length})` : ''}`,
-    remedy: `shred -u -- ${shellWord(path)}, after whoever needs it has it`,
+    remedy: `shred -u -- ${shellWord(path)}\nWhoever has to look into it takes it away first`,
     evidence: { bytes: size, mode: mode.toString(8).padStart(4, '0') },
     references: ['CWE-528'],
   }))

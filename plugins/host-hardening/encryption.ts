@@ -118,7 +118,7 @@ export function judgeSwap(path: string, { state, what }: Storage, wanted: 'encry
         wanted === 'none'
           ? `There is swap space: ${path} (${what})`
           : `Swap space ${path} is not encrypted (${what}): what was in memory can be read from the disk`,
-      remedy: `swapoff ${shellWord(path)}, and take its line out of /etc/fstab; or have it encrypted with a new key at each start by /etc/crypttab: cryptswap ${shellWord(path)} /dev/urandom swap`,
+      remedy: `swapoff ${shellWord(path)}\nTake its line out of /etc/fstab, too; or have it encrypted with a new key at each start by /etc/crypttab: cryptswap ${shellWord(path)} /dev/urandom swap`,
       evidence: { storage: what },
       references: REFERENCES,
     },

@@ -155,7 +155,7 @@ export function judgeSetting(one: Demand, effective: string, written: Written | 
         : `${one.key} is ${effective}, wanted ${accepted}: ${one.means}`,
       remedy:
         !isRight && written && isWrittenRight
-          ? `sysctl --system; ${written.path}:${written.line} is right, but not in force`
+          ? `sysctl --system\nIt is right in ${written.path}, line ${written.line}, and not in force`
           : set,
       evidence: { value: effective, wanted: accepted, ...place },
       references: [one.key.startsWith('net.') ? 'CIS-3.3' : 'CIS-1.5'],

@@ -46,8 +46,8 @@ export function judgeMount(
         summary: `${path} is no mount of its own: it has the flags of ${mount?.path ?? '/'}, and can fill it`,
         remedy:
           path === '/tmp'
-            ? 'systemctl enable tmp.mount, after cp /usr/share/systemd/tmp.mount /etc/systemd/system/ where it is not there yet; then restart the host'
-            : `Add to /etc/fstab: tmpfs ${path} tmpfs ${['defaults', ...flags, 'size=1G'].join(',')} 0 0\nmount ${shellWord(path)}`,
+            ? 'cp /usr/share/systemd/tmp.mount /etc/systemd/system/ && systemctl daemon-reload && systemctl enable tmp.mount\nRestart the host then: what lies in /tmp now would be hidden'
+            : `echo 'tmpfs ${path} tmpfs ${['defaults', ...flags, 'size=1G'].join(',')} 0 0' >> /etc/fstab && mount ${shellWord(path)}`,
         evidence: { mount: mount?.path ?? null },
         references: ['CIS-1.1.2'],
       },
@@ -61,7 +61,7 @@ export function judgeMount(
       subject: path,
       severity: 'warning',
       summary: `${path} is mounted without ${missing.join(', ')} (${mount.type}, ${mount.flags.join(',')})`,
-      remedy: `mount -o remount,${[...new Set([...mount.flags.filter((flag) => flags.some((known) => known === flag)), ...missing])].join(',')} ${shellWord(real)}\nand the same flags in its line of /etc/fstab, or in its mount unit, for the next start`,
+      remedy: `mount -o remount,${[...new Set([...mount.flags.filter((flag) => flags.some((known) => known === flag)), ...missing])].join(',')} ${shellWord(real)}\nThe same flags belong into its line of /etc/fstab, or its mount unit, for the next start`,
       evidence: { flags: mount.flags.join(','), missing: missing.join(','), type: mount.type },
       references: ['CIS-1.1.2'],
     },

@@ -121,7 +121,7 @@ export function judgeSandbox(readiness: SandboxReadiness): Finding[] {
   })
   const findings: Finding[] = []
   if (program === undefined) {
-    const remedy = 'apt-get install bubblewrap (dnf install bubblewrap)'
+    const remedy = 'apt-get install bubblewrap\nOr where that is the package manager: dnf install bubblewrap'
     findings.push(report('bubblewrap', 'bubblewrap (bwrap) is not on the PATH', remedy))
   }
   if (isSetuid) return findings

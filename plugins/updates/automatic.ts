@@ -45,7 +45,7 @@ function ofApt(host: HostReader, isInstalled: boolean): Automatic {
   const name = 'unattended-upgrades'
   if (!isInstalled) {
     const remedy =
-      'apt-get install unattended-upgrades && echo \'APT::Periodic::Update-Package-Lists "1";\nAPT::Periodic::Unattended-Upgrade "1";\' > /etc/apt/apt.conf.d/20auto-upgrades'
+      'apt-get install unattended-upgrades && printf \'APT::Periodic::%s "1";\\n\' Update-Package-Lists Unattended-Upgrade > /etc/apt/apt.conf.d/20auto-upgrades'
     const faults = [{ summary: 'unattended-upgrades is not installed', remedy }]
     return { name, faults, lastRunMs: undefined, installedMs: undefined }
   }
@@ -75,7 +75,7 @@ export function aptFaults(settings: readonly AptSetting[]): Automatic['faults'] 
   if (master?.value === '0') {
     const { path, line } = master
     const summary = `APT::Periodic::Enable is "0" (${path}:${line})`
-    faults.push({ summary, remedy: `Take line ${line} out of ${path}`, path, line })
+    faults.push({ summary, remedy: `sed -i '${line}d' ${path}`, path, line })
   }
   const origins = settings.filter(({ key }) =>
     ['unattended-upgrade::allowed-origins', 'unattended-upgrade::origins-pattern'].includes(key),
@@ -111,7 +111,7 @@ function ofDnf(host: HostReader): Automatic {
   }
   const text = host.stat(DNF_CONFIG) ? host.readText(DNF_CONFIG) : undefined
   if (text === undefined) {
-    const remedy = `dnf install dnf-automatic, set apply_updates = yes in ${DNF_CONFIG}, systemctl enable --now dnf-automatic.timer`
+    const remedy = `dnf install -y dnf-automatic && sed -i 's/^apply_updates.*/apply_updates = yes/' ${DNF_CONFIG} && systemctl enable --now dnf-automatic.timer`
     return {
       name,
       faults: [{ summary: 'dnf-automatic is not installed', remedy }],
@@ -210,8 +210,8 @@ export function judgeAutomatic(
       summary: `${name} ${ago}, wanted at least every ${formatDuration(maxAgeMs)}`,
       remedy:
         name === 'dnf-automatic'
-          ? 'systemctl start dnf-automatic.service; journalctl -u dnf-automatic'
-          : 'systemctl start apt-daily.service apt-daily-upgrade.service; journalctl -u apt-daily-upgrade; unattended-upgrade --dry-run --debug',
+          ? 'systemctl start dnf-automatic.service\nWhat it said: journalctl -u dnf-automatic'
+          : 'systemctl start apt-daily.service apt-daily-upgrade.service\nWhat it said: journalctl -u apt-daily-upgrade; what it would do: unattended-upgrade --dry-run --debug',
       references,
     },
   ]

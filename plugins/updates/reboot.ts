@@ -56,7 +56,8 @@ function due(subject: string, what: string, ageMs: number, graceMs: number): Fin
     subject,
     severity: isOverdue ? 'warning' : 'info',
     summary: `${what}${since}: until then the old code runs`,
-    remedy: 'systemctl reboot, at a time that suits; needrestart shows which services are concerned',
+    remedy:
+      'Restart the host at a time that suits (systemctl reboot); needrestart shows which services are concerned',
     references: ['OWASP-A06:2021', 'NIST-CSF-PR.IP-12'],
   }
 }

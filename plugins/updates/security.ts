@@ -141,7 +141,7 @@ function staleFinding(subject: string, summary: string): Finding {
     subject,
     severity: 'warning',
     summary,
-    remedy: 'apt-get update; when that fails: is the mirror reached, and is the release still supported?',
+    remedy: 'apt-get update\nWhen that fails: is the mirror reached, and is the release still supported?',
     references: ['CIS-1.2'],
   }
 }

@@ -368,7 +368,7 @@ test('remedies that are commands for sed take away just the line', async () => {
   )
   const { findings } = await run.check()
   for (const { remedy = '' } of findings) {
-    const [command] = /^sed -i '[^']+' \/\S+?(?=,|$)/.exec(remedy) ?? []
+    const [command] = /^sed -i '[^']+' \/\S+/.exec(remedy) ?? []
     if (command) Bun.spawnSync(['sh', '-c', command.replace(' /', ` ${tree.path}/`)])
   }
   const after = (await run.check()).findings.map(({ rule, subject }) => `${rule} ${subject}`)

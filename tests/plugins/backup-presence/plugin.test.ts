@@ -395,7 +395,7 @@ testWith({ programs: ['gpg'] })(
     const gpg = ['gpg', '--homedir', home, '--batch', '--pinentry-mode', 'loopback', '--passphrase', '']
     Bun.spawnSync([...gpg, '--quick-generate-key', 'a@example.org', 'future-default', 'default', 'never'])
     const { findings } = await place.check()
-    const [command = ''] = (findings[0]?.remedy ?? '').split('; and have')
+    const [command = ''] = (findings[0]?.remedy ?? '').split('\n')
     Bun.spawnSync(
       ['sh', '-c', command.replace('--recipient KEY', '--trust-model always --recipient a@example.org')],
       { env: { ...process.env, GNUPGHOME: home } },

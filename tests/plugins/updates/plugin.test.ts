@@ -299,6 +299,23 @@ test.each([
   expect(aptFaults(parseAptConfig('/x', text)).map(({ summary }) => summary)).toEqual(summaries)
 })
 
+test('the remedy for a host without automatic updates writes what makes the finding go away', async () => {
+  using tree = new HostTree({
+    ...DEBIAN,
+    '/var/lib/dpkg/status': installed('openssl', '3.0.1-1'),
+    '/etc/apt/apt.conf.d/20auto-upgrades': '',
+  })
+  const run = pluginUnderTest(plugin, { updates: 'none' }, { root: tree.path, stateDir: '/state', now: NOW })
+  const [before] = (await run.check()).findings
+  const command = (before?.remedy ?? '')
+    .replace(/^apt-get install \S+ && /, '')
+    .replace(' > /', ` > ${tree.path}/`)
+  expect(command).toStartWith('printf ')
+  Bun.spawnSync(['sh', '-c', command])
+  tree.put('/var/lib/dpkg/status', installed('unattended-upgrades', '2.9'))
+  expect((await run.check()).findings).toEqual([])
+})
+
 test('judgeAutomatic() of one that has never run waits until it could have', () => {
   const one: Omit<Automatic, 'installedMs'> = {
     name: 'unattended-upgrades',
