@@ -31,8 +31,8 @@ export function dueAtMs({ every, since }: Item, last: Statement | undefined): nu
   return doneAtMs === undefined ? undefined : doneAtMs + every
 }
 
-/** Whether an item was stated in time. Pure. */
-export function judgeItem(item: Item, last: Statement | undefined, nowMs: number): Finding[] {
+/** Whether an item was stated in time; several jobs may have items of the same name. Pure. */
+export function judgeItem(item: Item, last: Statement | undefined, nowMs: number, job: string): Finding[] {
   const { name, means, owner, runbook, evidence } = item
   const due = dueAtMs(item, last)
   const isOverdue = due === undefined || nowMs >= due
@@ -46,7 +46,7 @@ export function judgeItem(item: Item, last: Statement | undefined, nowMs: number
       subject: name,
       severity: isOverdue ? 'warning' : 'info',
       summary: `${means}: ${dueDay}${owner === undefined ? '' : `, by ${owner}`}`,
-      remedy: `Do it${steps}, then say so: reeve attest ${shellWord(name)} --note 'what was found'${file}`,
+      remedy: `Do it${steps}, then say so: reeve attest ${shellWord(name)} --job ${shellWord(job)} --note 'what was found'${file}`,
       evidence: {
         every: formatDuration(item.every),
         lastAt: last ? new Date(last.atMs).toISOString() : null,

@@ -48,7 +48,7 @@ async function check(ctx: CheckContext<Config>): Promise<Report> {
   return {
     findings: config.items.flatMap((item) => {
       const last = lastOf(item.name)
-      return [...judgeItem(item, last, now.getTime()), ...judgeEvidence(ctx, item.name, last)]
+      return [...judgeItem(item, last, now.getTime(), ctx.job), ...judgeEvidence(ctx, item.name, last)]
     }),
     facts: config.items.map((item) => toFact(item, lastOf(item.name))),
     metrics: config.items.flatMap((item) => toMetrics(item, lastOf(item.name))),

@@ -14,6 +14,33 @@ test('every file of profiles is in the registry, under its own name', () => {
   expect(files.toSorted()).toEqual(names.toSorted())
 })
 
+test('several profiles of services stand beside each other, each with its values', async () => {
+  using directory = temporaryDirectory()
+  const path = join(directory.path, 'reeve.yaml')
+  const uses = '{ use: rostr, user: deploy, clients: [192.0.2.7] }, { use: ofelia, members: [anna, ben] }'
+  writeFileSync(path, `profiles: [${uses}, { use: maestro }, { use: rstmdb }]`, { mode: 0o600 })
+  const { config, checklists } = await loadConfig(path, builtInPlugins)
+  expect(checklists.map(({ items }) => items.length)).toEqual([9, 25, 10, 12])
+  expect(config.jobs['rostr-files']?.config.rules).toMatchObject([
+    { path: '/home/deploy/.rostr', owner: 'deploy' },
+    {},
+    {},
+    {},
+    {},
+    {},
+    {},
+    {},
+    {},
+    {},
+  ])
+  expect(config.jobs['rostr-network']?.config.allow).toMatchObject([
+    { port: 8888, sources: ['192.0.2.7'] },
+    {},
+    {},
+  ])
+  expect(config.jobs['ofelia-containers']?.config.members).toEqual(['anna', 'ben'])
+})
+
 test.each(names)('the profile %s is valid with its defaults: jobs, rules and items', async (name) => {
   using directory = temporaryDirectory()
   const path = join(directory.path, 'reeve.yaml')

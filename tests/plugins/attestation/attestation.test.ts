@@ -50,7 +50,7 @@ test.each([
     days === undefined
       ? undefined
       : { item: 'a', atMs: NOW - days * DAY, by: 'ops', note: 'x', evidence: null, previous: '' }
-  expect(judgeItem(item, last, NOW)[0]?.rule).toBe(rule as never)
+  expect(judgeItem(item, last, NOW, 'people')[0]?.rule).toBe(rule as never)
 })
 
 test('attest signs and dates a statement with its evidence; the finding is gone, and comes back when it is due', async () => {
