@@ -7,18 +7,23 @@ import {
 } from '../../agent/contract/mod.ts'
 import type { Config } from './config.ts'
 import { changeFindings, compareReviewed, loadReviewed, saveReviewed } from './drift.ts'
-import { type Look, lookAround, type Outcome } from './look.ts'
+import { type Circumstances, type Look, lookAround, type Outcome } from './look.ts'
 import { checkMaestro } from './maestro/check.ts'
 import { checkOfelia } from './ofelia/check.ts'
 import { checkRostr } from './rostr/check.ts'
 import { checkRstmdb } from './rstmdb/check.ts'
 import { complain, RULE_IDS, rulesOf, type Service } from './rules.ts'
 
-const CHECKS: Record<Service, (look: Look, context: CheckContext<Config>) => Outcome | Promise<Outcome>> = {
+const CHECKS: Record<Service, (look: Look, circumstances: Circumstances) => Outcome | Promise<Outcome>> = {
   rstmdb: (look) => ({ findings: checkRstmdb(look) }),
   ofelia: checkOfelia,
   maestro: checkMaestro,
   rostr: checkRostr,
+}
+
+/** Judges, and with it reads, all that belongs to the configuration of a service. */
+export async function judgeService(look: Look, circumstances: Circumstances): Promise<Outcome> {
+  return CHECKS[circumstances.config.service](look, circumstances)
 }
 
 export async function checkService(context: CheckContext<Config>): Promise<Report> {
@@ -33,7 +38,7 @@ export async function checkService(context: CheckContext<Config>): Promise<Repor
     const reason = `${config.service} is not installed: nothing of it is where it would be`
     return { findings: [], inapplicable: [...foreign, ...own.map((rule) => ({ rule, reason }))] }
   }
-  const { findings, facts = [], inapplicable = [] } = await CHECKS[config.service](look, context)
+  const { findings, facts = [], inapplicable = [] } = await judgeService(look, context)
   const { files } = look
   for (const { path, line, reason } of files.malformed) {
     files.dark(path, reason)

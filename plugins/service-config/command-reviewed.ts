@@ -28,12 +28,15 @@ async function run({
   state,
   stateDir,
   now,
+  signal,
 }: CommandContext<Config>): Promise<CommandResult> {
   if (!config)
     throw new UserError('Cannot say that a configuration was looked over: which job is meant is not known')
-  const { lookAround } = await import('./look.ts')
-  const look = lookAround(host, config)
-  for (const path of look?.paths ?? []) look?.files.text(path)
+  const [{ judgeService }, { lookAround }] = await Promise.all([import('./check.ts'), import('./look.ts')])
+  // The program itself need not be asked: it is the files that count.
+  const asked = { ...config, ofelia: { ...config.ofelia, program: undefined } }
+  const look = lookAround(host, asked)
+  if (look) await judgeService(look, { config: asked, host, now, signal })
   const digests = look?.files.digests ?? new Map<string, string>()
   const known = readKnown(() => loadReviewed(state, stateDir))
   const wanted = new Set(args.positionals)

@@ -1,4 +1,4 @@
-import type { Fact, Finding, HostReader } from '../../agent/contract/mod.ts'
+import type { CheckContext, Fact, Finding, HostReader } from '../../agent/contract/mod.ts'
 import { type Config, type Locations, locate } from './config.ts'
 import { Files } from './files.ts'
 import type { ComposeService } from './read/compose.ts'
@@ -30,6 +30,9 @@ export interface Look {
   paths: string[]
   yamlConfigs(): YamlConfig[]
 }
+
+/** What judging a service takes beside what was read. */
+export type Circumstances = Pick<CheckContext<Config>, 'config' | 'host' | 'now' | 'signal'>
 
 /** What a look at one service came to, beside what the files themselves tell. */
 export interface Outcome {

@@ -52,10 +52,13 @@ export function judgeVariable(
     const summary = `${name} has ${value.length} characters, wanted at least ${minLength}`
     findings.push(complain('weak-secret', { key: name, place, summary, remedy: 'openssl rand -hex 32' }))
   }
-  if (inline && value !== '' && !isReference(value)) {
-    const summary = `${name} stands in a file that everybody may read who can look at the service`
-    const remedy = `${remove}\nPut it into a file of mode 0600 that EnvironmentFile= (env_file: in Compose) names`
-    findings.push(complain('secret-in-unit', { key: name, place, summary, remedy }))
-  }
+  if (inline && value !== '' && !isReference(value)) findings.push(inlineSecret({ name, place, remove }))
   return findings
+}
+
+/** A secret that is written into a unit or a Compose file. */
+export function inlineSecret({ name, place, remove }: Pick<Variable, 'name' | 'place' | 'remove'>): Finding {
+  const summary = `${name} stands in a file that everybody may read who can look at the service`
+  const remedy = `${remove}\nPut it into a file of mode 0600 that EnvironmentFile= (env_file: in Compose) names`
+  return complain('secret-in-unit', { key: name, place, summary, remedy })
 }

@@ -1,10 +1,10 @@
-import { type CheckContext, describeError, type Fact, type Finding } from '../../../agent/contract/mod.ts'
-import type { Config } from '../config.ts'
-import type { Look, Outcome } from '../look.ts'
+import { describeError, type Fact, type Finding } from '../../../agent/contract/mod.ts'
+import type { Circumstances, Look, Outcome } from '../look.ts'
 import { pathOnHost } from '../read/compose.ts'
 import { parseIni } from '../read/ini.ts'
 import { complain, type RuleId } from '../rules.ts'
 import type { Runtime } from '../runtime.ts'
+import { inlineSecret } from '../secrets.ts'
 import type { Place } from '../setting.ts'
 import { Globals, judgeVariables } from './globals.ts'
 import { factsOfJobs, judgeJob } from './judge-jobs.ts'
@@ -19,7 +19,7 @@ import { goBoolean, resolve } from './values.ts'
 const DEFAULT_FILE = '/etc/ofelia/config.ini'
 const ASK_TIMEOUT_MS = 20_000
 
-export async function checkOfelia(look: Look, context: CheckContext<Config>): Promise<Outcome> {
+export async function checkOfelia(look: Look, context: Circumstances): Promise<Outcome> {
   const all = readFiles(look)
   const findings: Finding[] = []
   const facts = new Map<string, Fact>()
@@ -217,16 +217,13 @@ function judgeInlineSecrets(files: readonly OfeliaFile[], runtime: Runtime): Fin
       for (const { text } of values) for (const name of resolve(text, runtime).names) secrets.add(name)
     }
   }
-  return [...runtime.variables.values()].flatMap(({ name, value, place, inline, remove }) => {
-    if (!inline || !secrets.has(name) || !value) return []
-    const summary = `${name} stands in a file that everybody may read who can look at the service`
-    const remedy = `${remove}\nPut it into a file of mode 0600 that EnvironmentFile= (env_file: in Compose) names`
-    return [complain('secret-in-unit', { key: name, place, summary, remedy })]
-  })
+  return [...runtime.variables.values()]
+    .filter(({ name, value, inline }) => inline && secrets.has(name) && value)
+    .map((variable) => inlineSecret(variable))
 }
 
 /** What `ofelia validate` says, where the job is told to ask it. Its words are not repeated: they may hold secrets. */
-async function askProgram(look: Look, { host, config, signal }: CheckContext<Config>): Promise<Finding[]> {
+async function askProgram(look: Look, { host, config, signal }: Circumstances): Promise<Finding[]> {
   const { program } = config.ofelia
   if (program === undefined) return []
   const findings: Finding[] = []

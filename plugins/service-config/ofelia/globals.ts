@@ -1,4 +1,5 @@
 import { type Finding, foldName } from '../../../agent/contract/mod.ts'
+import { judgeIgnored } from '../judge-variables.ts'
 import { complain } from '../rules.ts'
 import type { Runtime } from '../runtime.ts'
 import type { Edit, Place } from '../setting.ts'
@@ -138,10 +139,6 @@ export function judgeVariables(
     const summary = `Ofelia does not read ${name}: ${why}`
     findings.push(complain('ineffective-variable', { key: name, place, summary, remedy: remove }))
   }
-  for (const { name, place } of runtime.ignored) {
-    const summary = `systemd does not take ${name}: "export" has no place in a file of EnvironmentFile=`
-    const remedy = `sed -i '${place.line}s/^[[:space:]]*export[[:space:]]*//' ${place.path}`
-    findings.push(complain('ineffective-variable', { key: name, place, summary, remedy }))
-  }
+  findings.push(...judgeIgnored(runtime))
   return findings
 }

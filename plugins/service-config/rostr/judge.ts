@@ -1,4 +1,5 @@
 import { type Finding, foldName } from '../../../agent/contract/mod.ts'
+import { judgeIgnored } from '../judge-variables.ts'
 import { reachOfHost } from '../reach.ts'
 import { leavesOf } from '../read/yaml.ts'
 import { complain } from '../rules.ts'
@@ -108,11 +109,7 @@ export function judgeEnvironment(runtime: Runtime, { usesKuma }: { usesKuma: boo
     }
   }
   if (isApi) findings.push(...judgeGroups(runtime))
-  for (const { name, place: ignored } of runtime.ignored) {
-    const summary = `systemd does not take ${name}: "export" has no place in a file of EnvironmentFile=`
-    const remedy = `sed -i '${ignored.line}s/^[[:space:]]*export[[:space:]]*//' ${ignored.path}`
-    findings.push(complain('ineffective-variable', { key: name, place: ignored, summary, remedy }))
-  }
+  findings.push(...judgeIgnored(runtime))
   return findings
 }
 

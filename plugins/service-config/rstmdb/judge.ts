@@ -3,6 +3,7 @@ import type { Config } from '../config.ts'
 import { RANK, type Reach, reachOf, splitAddress } from '../reach.ts'
 import { complain } from '../rules.ts'
 import type { Runtime } from '../runtime.ts'
+import { inlineSecret } from '../secrets.ts'
 import { deleteLine, describePlace, type InForce, type Place, replaceOnLine } from '../setting.ts'
 import type { Settings } from './settings.ts'
 import type { Token } from './tokens.ts'
@@ -272,16 +273,9 @@ function judgeReplication(deployment: Deployment): Finding[] {
       findings.push(
         complain('secret-in-configuration', { key: token.key, place: token.place, summary, remedy }),
       )
-    } else if (variable.inline) findings.push(inlineSecret(variable.name, variable.place, variable.remove))
+    } else if (variable.inline) findings.push(inlineSecret(variable))
   }
   return findings
-}
-
-/** A secret that is written into a unit or a Compose file. */
-export function inlineSecret(name: string, place: Place, remove: string): Finding {
-  const summary = `${name} stands in a file that everybody may read who can look at the service`
-  const remedy = `${remove}\nPut it into a file of mode 0600 that EnvironmentFile= (env_file: in Compose) names`
-  return complain('secret-in-unit', { key: name, place, summary, remedy })
 }
 
 function judgeLog({ runtime }: Deployment): Finding[] {

@@ -1,4 +1,5 @@
 import type { Finding } from '../../../agent/contract/mod.ts'
+import { judgeIgnored } from '../judge-variables.ts'
 import { splitAddress } from '../reach.ts'
 import { leavesOf, type YamlNode } from '../read/yaml.ts'
 import { complain } from '../rules.ts'
@@ -227,10 +228,6 @@ function judgeVariables(runtime: Runtime): Finding[] {
     const summary = `rstmdb does not read ${name}: ${why}`
     findings.push(complain('ineffective-variable', { key: name, place, summary, remedy: remove }))
   }
-  for (const { name, place } of runtime.ignored) {
-    const summary = `systemd does not take ${name}: "export" has no place in a file of EnvironmentFile=`
-    const remedy = `sed -i '${place.line}s/^[[:space:]]*export[[:space:]]*//' ${place.path}`
-    findings.push(complain('ineffective-variable', { key: name, place, summary, remedy }))
-  }
+  findings.push(...judgeIgnored(runtime))
   return findings
 }

@@ -67,3 +67,19 @@ test('check is blind where what was looked over cannot be read, until somebody b
   await host.command([], at(2))
   expect((await host.check(at(3))).blind).toEqual([])
 })
+
+test('reviewed takes every file that a check reads, those that others name too', async () => {
+  const hash = 'ab12'.repeat(16)
+  using host = hostWith(
+    {
+      '/etc/rstmdb/config.yaml': 'auth: {required: true, secrets_file: /etc/rstmdb/tokens}\n',
+      '/etc/rstmdb/tokens': `${hash}\n`,
+    },
+    { service: 'rstmdb', units: [], compose: [] },
+  )
+  expect((await host.check(at(0))).findings).toEqual([])
+  host.write('/etc/rstmdb/tokens', `# again\n${hash}\n`)
+  expect((await host.check(at(1))).findings).toMatchObject([{ subject: '/etc/rstmdb/tokens' }])
+  expect(await host.command([], at(2))).toMatchObject({ json: { reviewed: ['/etc/rstmdb/tokens'] } })
+  expect((await host.check(at(3))).findings).toEqual([])
+})
