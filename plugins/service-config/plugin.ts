@@ -1,6 +1,6 @@
 import { definePlugin } from '../../agent/contract/mod.ts'
 import { reviewed } from './command-reviewed.ts'
-import { configSchema } from './config.ts'
+import { configSchema, locate } from './config.ts'
 import { readsOf } from './permissions.ts'
 import { RULE_IDS, RULES } from './rules.ts'
 
@@ -18,6 +18,10 @@ export default definePlugin({
   config: configSchema,
   permissions: (config) => ({ check: readsOf(config) }),
   // Loaded when it is needed: readers of YAML cost a start more than everything else here.
+  watch: (config) => {
+    const { files, compose, environmentFiles } = locate(config)
+    return { paths: [...files, ...compose, ...environmentFiles] }
+  },
   check: async (context) => (await import('./check.ts')).checkService(context),
   commands: { reviewed },
 })
