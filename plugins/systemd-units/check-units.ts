@@ -173,6 +173,11 @@ function changesOf(host: HostReader, unit: Unit, demands: UnitDemands, look: Loo
     ([path, stat]) => [path, rememberFile(look.before.files[path], stat)] as const,
   )
   for (const [path, memory] of remembered) look.after.files[path] = memory
+  const { running } = unit
+  if (running?.state === 'active' && running.startedMs === undefined) {
+    const reason = 'nobody may tell when it was started'
+    look.blind.push({ subject: titleOf(unit), reason, rules: ['change-not-loaded'] })
+  }
   return judgeChanges(unit, new Map(remembered), demands.loadedBy)
 }
 

@@ -122,8 +122,8 @@ function judgeReloadSignal(host: HostReader, look: Look, name: string, pid: numb
   try {
     status = host.readText(`/proc/${pid}/status`)
   } catch (error) {
-    // It has ended meanwhile; else it is hidden.
-    if (host.stat(`/proc/${pid}`))
+    // It has ended meanwhile; else it is hidden, and with hidepid the first process is, too.
+    if (host.stat(`/proc/${pid}`) || !host.stat('/proc/1'))
       look.blind.push({ subject: name, reason: describeError(error), rules: ['reload-would-kill'] })
     return
   }

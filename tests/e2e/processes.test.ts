@@ -237,6 +237,23 @@ ordinary('an ordinary user is told what stays unseen, and nothing is taken for g
   expect(findings.map(({ rule }) => rule)).toContain('process-missing')
 })
 
+ordinary('where /proc hides the processes of others, that is blind', async () => {
+  const hide =
+    'mount -t proc -o hidepid=2 proc /proc && exec setpriv --reuid=65534 --regid=65534 --clear-groups "$@"'
+  const { blind } = await look({}, [
+    'unshare',
+    '--mount',
+    '--propagation',
+    'private',
+    'sh',
+    '-ec',
+    hide,
+    'sh',
+  ])
+  expect(blind).toMatchObject([{ subject: '/proc' }])
+  expect(blind?.[0]?.rules).toBeUndefined()
+})
+
 live('processes that come and go meanwhile are no error', async () => {
   const churn = Bun.spawn(['sh', '-c', 'while :; do /bin/true; done'], { stdout: 'ignore', stderr: 'ignore' })
   children.push(churn)
