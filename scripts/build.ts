@@ -16,6 +16,7 @@ const result = await Bun.build({
   entrypoints: [
     'agent/main.ts',
     'agent/host/compressor-thread.ts',
+    'agent/host/file-maker-thread.ts',
     'agent/host/hash-thread.ts',
     'plugins/backup/openpgp/encryptor-thread.ts',
   ],

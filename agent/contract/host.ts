@@ -369,19 +369,66 @@ export interface CreateOptions {
   mtimeMs?: number
 }
 
+/** What an entry of a tree gets besides its content. */
+export interface EntryAttributes {
+  /** Undefined: the one that it was made with. */
+  owner: { uid: number; gid: number } | undefined
+  /** Permission bits, 0o7777; undefined where it has none of its own. */
+  mode: number | undefined
+  /** Extended attributes by name. */
+  extended: ReadonlyMap<string, Uint8Array> | undefined
+  mtimeNs: bigint
+}
+
+/** How many owners and extended attributes could not be set. */
+export interface AttributesLost {
+  owners: number
+  extended: number
+}
+
 /** An open file or directory of a tree that is being made: all that is set goes through the handle. */
 export interface TreeEntry {
   /** Files only. */
   write(chunk: Uint8Array): void
   /** Files only: leaves a hole of so many bytes. */
   skip(bytes: number): void
-  setOwner(uid: number, gid: number): void
-  /** After `setOwner`, which clears setuid and setgid. */
   setMode(mode: number): void
-  /** After `setOwner`, which clears capabilities, and before a mode without write permission is set. */
-  setExtendedAttribute(name: string, value: Uint8Array): void
-  /** Last of all. */
-  setTime(mtimeNs: bigint): void
+  /**
+   * Last of all. Where the owner may not be set, the entry gets neither the bits that give the rights of its owner nor
+   * file capabilities: it would give those of somebody else.
+   */
+  setAttributes(wanted: EntryAttributes): AttributesLost
+  close(): void
+}
+
+export interface SmallFile {
+  path: string
+  /** Of its content, in bytes. */
+  size: number
+  attributes: EntryAttributes
+}
+
+/** What became of a file: all of it is as it should be unless there is an error. */
+export interface MadeFile {
+  path: string
+  lost: AttributesLost
+  error: Error | undefined
+}
+
+/**
+ * Makes small files as `TreeWriter.createFile` and `TreeEntry.setAttributes` do, many at a time, on a thread of its own
+ * once there are many. What became of them is told during later calls of it. Each call may throw that content could not
+ * be written, or that the disk is full, of any file since.
+ */
+export interface FileMaker {
+  /** The next file, of which the content follows; false for one that is too large, and is not made. */
+  add(file: SmallFile): boolean
+  write(chunk: Uint8Array): void
+  /** Whether a file was added, and may not be there yet. */
+  isPending(path: string): boolean
+  /** Waits until all that was added is made. */
+  finish(): void
+  /** Makes no more. Afterwards nothing touches the tree. */
   close(): void
 }
 
@@ -392,13 +439,12 @@ export interface TreeEntry {
 export interface TreeWriter {
   /** O_EXCL, under its final name at once. */
   createFile(path: string): TreeEntry
+  makeFiles(onMade: (file: MadeFile) => void): FileMaker
   makeDirectory(path: string): void
   openDirectory(path: string): TreeEntry
   makeSymlink(path: string, target: string): void
-  setLinkOwner(path: string, uid: number, gid: number): void
-  setLinkTime(path: string, mtimeNs: bigint): void
-  /** Of a link itself, or of what cannot be opened, such as a device. */
-  setExtendedAttribute(path: string, name: string, value: Uint8Array): void
+  /** As `TreeEntry.setAttributes`, of a link itself, or of what cannot be opened, such as a device. */
+  setAttributes(path: string, wanted: EntryAttributes): AttributesLost
   makeHardLink(path: string, existing: string): void
   /** rename. Never replaces an existing entry unless `replace`. */
   move(from: string, to: string, options?: { replace?: boolean }): void

@@ -45,11 +45,14 @@ export {
 } from './entry-state.ts'
 export { absolutePath, byteSize, duration, fileMode, secretReference } from './fields.ts'
 export type {
+  AttributesLost,
   ContentRange,
   CreateOptions,
   DatabaseSource,
   Entry,
+  EntryAttributes,
   ExactStat,
+  FileMaker,
   FileSink,
   FileSource,
   FileStat,
@@ -63,6 +66,7 @@ export type {
   HttpQuestion,
   HttpRequest,
   KernelClock,
+  MadeFile,
   ProcessSurvey,
   RunningProgram,
   RunOptions,

@@ -1,4 +1,5 @@
 import { encodeName } from '../lib/names.ts'
+import { codeOfErrno } from './files.ts'
 import { architecture, NUMBERS, systemCall } from './libc.ts'
 
 // The kernel's limits (include/uapi/linux/limits.h) and errors (include/uapi/asm-generic/errno*.h).
@@ -7,19 +8,6 @@ const VALUE_MAX_BYTES = 65_536
 const NO_SUCH_ENTRY = -2
 const NOT_SUPPORTED = -95
 const NO_DATA = -61
-
-const NAMES: Record<number, string> = {
-  1: 'EPERM',
-  2: 'ENOENT',
-  13: 'EACCES',
-  17: 'EEXIST',
-  20: 'ENOTDIR',
-  28: 'ENOSPC',
-  30: 'EROFS',
-  34: 'ERANGE',
-  40: 'ELOOP',
-  95: 'EOPNOTSUPP',
-}
 
 const list = Buffer.alloc(LIST_MAX_BYTES)
 const value = Buffer.alloc(VALUE_MAX_BYTES)
@@ -79,7 +67,7 @@ function cString(text: string | Buffer): Buffer {
 
 /** An error like one of the runtime's own, from a negative errno. */
 export function systemError(result: number): Error {
-  const code = NAMES[-result]
+  const code = codeOfErrno(-result)
   const error = new Error(code ?? `errno ${-result}`)
   return code ? Object.assign(error, { code }) : error
 }

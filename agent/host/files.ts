@@ -60,8 +60,29 @@ export function reasonOf(error: unknown): string {
 
 /** The same for the negative errno that a system call gave. */
 export function reasonOfErrno(result: number): string {
-  const code = Object.entries(errnoNumbers).find(([, number]) => number === -result)?.[0]
+  const code = codeOfErrno(-result)
   return (code && REASONS[code]) ?? code ?? `errno ${-result}`
+}
+
+const errnoCodes = new Map(Object.entries(errnoNumbers).map(([code, number]) => [number, code]))
+// Two that have a second name.
+for (const code of ['EAGAIN', 'EOPNOTSUPP']) errnoCodes.set(errnoNumbers[code] ?? 0, code)
+
+/** "ENOENT" of 2. */
+export function codeOfErrno(errno: number): string | undefined {
+  return errnoCodes.get(errno)
+}
+
+/** The error that `attempt` makes of one with this errno. */
+export function failureOf(verb: string, path: string, errno: number): Error {
+  const error = new Error(`Cannot ${verb} "${printablePath(path)}": ${reasonOfErrno(-errno)}`)
+  return Object.assign(error, { code: codeOfErrno(errno) ?? `errno ${errno}` })
+}
+
+/** 2 of an error with the code "ENOENT"; undefined for one that came from no system call. */
+export function errnoNumberOf(error: unknown): number | undefined {
+  const code = errnoOf(error)
+  return code === undefined ? undefined : errnoNumbers[code]
 }
 
 /** Whether an error says that there is no such entry (any more). */

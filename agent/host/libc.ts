@@ -31,6 +31,7 @@ export const NUMBERS = {
     madvise: 28,
     fcntl: 72,
     flock: 73,
+    gettid: 186,
     socket: 41,
     sendto: 44,
     wait4: 61,
@@ -59,6 +60,7 @@ export const NUMBERS = {
     madvise: 233,
     fcntl: 25,
     flock: 32,
+    gettid: 178,
     socket: 198,
     sendto: 206,
     wait4: 260,
@@ -103,7 +105,8 @@ export function processControl(option: number, ...args: Argument[]): number {
   return withErrno(Number(libc.prctl(BigInt(option), a, b, c, d)))
 }
 
-function withErrno(result: number): number {
+/** The result of a function of the C library, or a negative errno where it is -1. */
+export function withErrno(result: number): number {
   if (result !== -1) return result
   const location = libc.__errno_location()
   if (location === null) return -1

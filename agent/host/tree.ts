@@ -14,14 +14,25 @@ import {
   symlinkSync,
   writeSync,
 } from 'node:fs'
-import type { TreeEntry, TreeWriter } from '../contract/host.ts'
+import type {
+  AttributesLost,
+  EntryAttributes,
+  FileMaker,
+  MadeFile,
+  TreeEntry,
+  TreeWriter,
+} from '../contract/host.ts'
+import { type AttributeCalls, applyAttributes, type RefusedOwners } from './entry-attributes.ts'
 import { setExtendedAttribute, systemError } from './extended-attributes.ts'
+import { LocalFileMaker } from './file-maker.ts'
 import { attempt } from './files.ts'
 import { architecture, NUMBERS, systemCall } from './libc.ts'
 import { toSystemPath } from './names.ts'
 
 /** Makes many entries without an fsync for each. */
 export class LocalTreeWriter implements TreeWriter {
+  private readonly refusedOwners: RefusedOwners = new Set()
+
   constructor(
     /** The path to hand to a system call. */
     private readonly real: (path: string) => string | Buffer,
@@ -32,6 +43,10 @@ export class LocalTreeWriter implements TreeWriter {
   createFile(path: string): TreeEntry {
     const { O_WRONLY, O_CREAT, O_EXCL, O_NOFOLLOW } = constants
     return this.open(path, 'write', O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW)
+  }
+
+  makeFiles(onMade: (file: MadeFile) => void): FileMaker {
+    return new LocalFileMaker(this.real, this.demandWrite, onMade)
   }
 
   openDirectory(path: string): TreeEntry {
@@ -54,16 +69,20 @@ export class LocalTreeWriter implements TreeWriter {
         position += bytes
         hasHoleAtEnd = true
       },
-      setOwner: (uid, gid) => attempt('set the owner of', path, () => fchownSync(descriptor, uid, gid)),
       setMode: (mode) => attempt('set the mode of', path, () => fchmodSync(descriptor, mode)),
-      setTime: (mtimeNs) =>
-        attempt('set the time of', path, () => {
+      setAttributes: (wanted) =>
+        attempt('set the attributes of', path, () => {
+          const calls: AttributeCalls = {
+            setOwner: (uid, gid) => fchownSync(descriptor, uid, gid),
+            setExtendedAttribute: (name, value) => setExtendedAttribute(descriptor, name, value),
+            setMode: (mode) => fchmodSync(descriptor, mode),
+          }
+          const lost = applyAttributes(calls, wanted, this.refusedOwners)
           if (hasHoleAtEnd) ftruncateSync(descriptor, position)
           hasHoleAtEnd = false
-          setTime(descriptor, null, mtimeNs, 0)
+          setTime(descriptor, null, wanted.mtimeNs, 0)
+          return lost
         }),
-      setExtendedAttribute: (name, value) =>
-        attempt(`set the attribute ${name} of`, path, () => setExtendedAttribute(descriptor, name, value)),
       close: () => {
         try {
           if (hasHoleAtEnd) attempt('write', path, () => ftruncateSync(descriptor, position))
@@ -84,19 +103,21 @@ export class LocalTreeWriter implements TreeWriter {
     attempt('make the link', path, () => symlinkSync(toSystemPath(target), this.real(path)))
   }
 
-  setLinkOwner(path: string, uid: number, gid: number): void {
-    this.demandWrite(path, 'set the owner of')
-    attempt('set the owner of', path, () => lchownSync(this.real(path), uid, gid))
-  }
-
-  setLinkTime(path: string, mtimeNs: bigint): void {
-    this.demandWrite(path, 'set the time of')
-    attempt('set the time of', path, () => setTime(AT_FDCWD, this.real(path), mtimeNs, AT_SYMLINK_NOFOLLOW))
-  }
-
-  setExtendedAttribute(path: string, name: string, value: Uint8Array): void {
-    this.demandWrite(path, 'set an attribute of')
-    attempt(`set the attribute ${name} of`, path, () => setExtendedAttribute(this.real(path), name, value))
+  setAttributes(path: string, wanted: EntryAttributes): AttributesLost {
+    this.demandWrite(path, 'set the attributes of')
+    return attempt('set the attributes of', path, () => {
+      const real = this.real(path)
+      const calls: AttributeCalls = {
+        setOwner: (uid, gid) => lchownSync(real, uid, gid),
+        setExtendedAttribute: (name, value) => setExtendedAttribute(real, name, value),
+        setMode: () => {
+          throw new Error('its mode cannot be set by its path')
+        },
+      }
+      const lost = applyAttributes(calls, wanted, this.refusedOwners)
+      setTime(AT_FDCWD, real, wanted.mtimeNs, AT_SYMLINK_NOFOLLOW)
+      return lost
+    })
   }
 
   makeHardLink(path: string, existing: string): void {

@@ -1,8 +1,12 @@
 import {
+  type AttributesLost,
   describeError,
+  type EntryAttributes,
   errnoOf,
+  type FileMaker,
   type HostWriter,
   isWithin,
+  type MadeFile,
   printablePath,
   type TreeEntry,
   type TreeWriter,
@@ -45,7 +49,10 @@ export class StagedTree implements ArchiveHandler {
   /** Parents before what is in them; without an entry for those that are only there to hold others. */
   private readonly directories = new Map<string, ArchiveEntry | undefined>()
   private file: { entry: ArchiveEntry; handle: TreeEntry } | undefined
-  private canSetOwner = true
+  /** For all but large files. */
+  private readonly files: FileMaker
+  /** Takes the content that comes. */
+  private content: Pick<FileMaker, 'write'> | undefined
   /** Whose files are made when nothing else is said. */
   readonly own: { uid: number; gid: number }
 
@@ -60,6 +67,7 @@ export class StagedTree implements ArchiveHandler {
     const own = host.stat(path)
     if (!own) throw new Error(`Cannot restore to "${path}": it was removed`)
     this.own = own
+    this.files = this.tree.makeFiles((file) => this.fileMade(file))
   }
 
   about({ chain }: AboutBackup): void {
@@ -81,8 +89,9 @@ export class StagedTree implements ArchiveHandler {
     this.layer.gone.add(name)
   }
 
-  /** Takes away what the changes say is gone. To be called at the end of each archive. */
+  /** Makes what is not there yet, and takes away what the changes say is gone. To be called at the end of each archive. */
   endLayer(): void {
+    this.files.finish()
     const { gone } = this.layer
     if (gone.size === 0) return
     const isGone = (name: string) => withAncestors(name).some((path) => gone.has(path))
@@ -106,16 +115,34 @@ export class StagedTree implements ArchiveHandler {
         this.directories.set(entry.name, entry)
       } else if (entry.type === 'file') {
         this.makeParents(entry.name)
-        this.file = { entry, handle: this.tree.createFile(this.at(entry.name)) }
+        this.beginFile(entry)
       } else {
         this.later.set(entry.name, entry)
       }
     })
   }
 
+  private beginFile(entry: ArchiveEntry): void {
+    const path = this.at(entry.name)
+    const { size } = entry
+    if (!entry.ranges && this.files.add({ path, size, attributes: this.attributesOf(entry) })) {
+      this.content = this.files
+      return
+    }
+    this.waitFor(path)
+    const handle = this.tree.createFile(path)
+    this.file = { entry, handle }
+    this.content = handle
+  }
+
+  /** What is to be made in its place, or below, must find it there. */
+  private waitFor(path: string): void {
+    if (this.files.isPending(path)) this.files.finish()
+  }
+
   data(chunk: Uint8Array): void {
     // A failure to write is one of the whole restore: the disk is full, or broken.
-    this.file?.handle.write(chunk)
+    this.content?.write(chunk)
   }
 
   hole(bytes: number): void {
@@ -124,16 +151,30 @@ export class StagedTree implements ArchiveHandler {
 
   entryEnd(): void {
     const { file } = this
+    this.content = undefined
     this.file = undefined
     if (!file) return
     this.attempt(file.entry.name, () => {
       try {
-        this.setAttributes(file.handle, file.entry)
+        this.count(file.handle.setAttributes(this.attributesOf(file.entry)))
         this.outcome.restored++
       } finally {
         file.handle.close()
       }
     })
+  }
+
+  private fileMade({ path, lost, error }: MadeFile): void {
+    this.attempt(path.slice(this.path.length + 1), () => {
+      if (error) throw error
+      this.count(lost)
+      this.outcome.restored++
+    })
+  }
+
+  private count({ owners, extended }: AttributesLost): void {
+    this.outcome.ownersLost += owners
+    this.outcome.attributesLost += extended
   }
 
   /** What an archive of changes tells of takes the place of what was there. */
@@ -156,7 +197,11 @@ export class StagedTree implements ArchiveHandler {
   }
 
   private dropStaged(name: string): void {
-    if (refuseName(name) !== undefined || !this.host.stat(this.at(name))) return
+    if (refuseName(name) !== undefined) return
+    this.waitFor(this.at(name))
+    const stat = this.host.stat(this.at(name))
+    if (!stat) return
+    if (stat.type === 'directory') this.files.finish()
     this.outcome.restored -= this.countEntries(name)
     this.tree.removeTree(this.at(name))
   }
@@ -216,7 +261,7 @@ export class StagedTree implements ArchiveHandler {
   private finishDirectory(tree: TreeWriter, path: string, entry: ArchiveEntry | undefined): void {
     const handle = tree.openDirectory(path)
     try {
-      if (entry) this.setAttributes(handle, entry)
+      if (entry) this.count(handle.setAttributes(this.attributesOf(entry)))
       else handle.setMode(PARENT_MODE)
     } finally {
       handle.close()
@@ -232,6 +277,7 @@ export class StagedTree implements ArchiveHandler {
   }
 
   remove(): void {
+    this.files.close()
     this.file?.handle.close()
     this.tree.removeTree(this.path)
   }
@@ -260,6 +306,7 @@ export class StagedTree implements ArchiveHandler {
   private makeDirectories(name: string): void {
     if (this.directories.has(name)) return
     this.makeParents(name)
+    this.waitFor(this.at(name))
     this.tree.makeDirectory(this.at(name))
     this.directories.set(name, undefined)
   }
@@ -279,11 +326,7 @@ export class StagedTree implements ArchiveHandler {
     this.makeParents(entry.name)
     const path = this.at(entry.name)
     this.tree.makeSymlink(path, entry.linkName)
-    const { uid, gid } = this.ownerOf(entry)
-    this.tryOwner(uid, gid, () => this.tree.setLinkOwner(path, uid, gid))
-    for (const [name, value] of entry.attributes ?? [])
-      this.tryAttribute(() => this.tree.setExtendedAttribute(path, name, value))
-    this.tree.setLinkTime(path, entry.mtimeNs)
+    this.setAttributes(path, entry)
     this.outcome.restored++
   }
 
@@ -293,7 +336,6 @@ export class StagedTree implements ArchiveHandler {
     const real = this.host.root === '/' ? path : `${this.host.root}${path}`
     if (!real.isWellFormed()) throw new Error('its name is no UTF-8, and cannot be given to mkfifo or mknod')
     const mode = ['-m', entry.mode.toString(8).padStart(4, '0')]
-    const { uid, gid } = this.ownerOf(entry)
     const argv: [string, ...string[]] =
       entry.type === 'fifo'
         ? [MAKE_PIPE, ...mode, real]
@@ -307,34 +349,19 @@ export class StagedTree implements ArchiveHandler {
           ]
     const result = await this.host.run(argv, { timeout: 10_000 })
     if (result.exitCode !== 0) throw new Error(`it could not be made: ${result.stderr.trim()}`)
-    this.tryOwner(uid, gid, () => this.tree.setLinkOwner(path, uid, gid))
-    for (const [name, value] of entry.attributes ?? [])
-      this.tryAttribute(() => this.tree.setExtendedAttribute(path, name, value))
-    this.tree.setLinkTime(path, entry.mtimeNs)
+    this.setAttributes(path, entry)
     this.outcome.restored++
   }
 
-  private setAttributes(handle: TreeEntry, entry: ArchiveEntry): void {
-    const { uid, gid } = this.ownerOf(entry)
-    const hasOwner = this.tryOwner(uid, gid, () => handle.setOwner(uid, gid))
-    for (const [name, value] of entry.attributes ?? []) {
-      // A capability of somebody else's program is not given to one of ours.
-      if (!hasOwner && name === 'security.capability') this.outcome.attributesLost++
-      else this.tryAttribute(() => handle.setExtendedAttribute(name, value))
-    }
-    // Without its owner, what runs with the owner's rights would run with somebody else's.
-    handle.setMode(hasOwner ? entry.mode : entry.mode & 0o1777)
-    handle.setTime(entry.mtimeNs)
+  /** Of what has no mode of its own, or got it when it was made. */
+  private setAttributes(path: string, entry: ArchiveEntry): void {
+    this.count(this.tree.setAttributes(path, { ...this.attributesOf(entry), mode: undefined }))
   }
 
-  private tryAttribute(set: () => void): void {
-    try {
-      set()
-    } catch (error) {
-      const code = errnoOf(error)
-      if (code === 'ENOSPC' || code === 'EDQUOT') throw error
-      this.outcome.attributesLost++
-    }
+  private attributesOf(entry: ArchiveEntry): EntryAttributes {
+    const { uid, gid } = this.ownerOf(entry)
+    const owner = this.own.uid === uid && this.own.gid === gid ? undefined : { uid, gid }
+    return { owner, mode: entry.mode, extended: entry.attributes, mtimeNs: entry.mtimeNs }
   }
 
   /** By name where this host knows it, as tar does: on a new machine the numbers may differ. */
@@ -344,22 +371,6 @@ export class StagedTree implements ArchiveHandler {
       uid: (userName === '' ? undefined : this.host.userId(userName)) ?? entry.uid,
       gid: (groupName === '' ? undefined : this.host.groupId(groupName)) ?? entry.gid,
     }
-  }
-
-  /** Whether the entry has the owner that it should have. */
-  private tryOwner(uid: number, gid: number, set: () => void): boolean {
-    if (this.own.uid === uid && this.own.gid === gid) return true
-    try {
-      if (this.canSetOwner) {
-        set()
-        return true
-      }
-    } catch (error) {
-      if (errnoOf(error) !== 'EPERM') throw error
-      this.canSetOwner = false
-    }
-    this.outcome.ownersLost++
-    return false
   }
 }
 
