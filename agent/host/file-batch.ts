@@ -37,6 +37,7 @@ const TIMES_PER_FILE = 4
 const TIMES_AT = HEADER.words * 4
 const WORDS_AT = TIMES_AT + MOST_FILES * TIMES_PER_FILE * 8
 const DATA_AT = WORDS_AT + MOST_FILES * WORDS_PER_FILE * 4
+const NO_ID = 0xffffffff
 const SECOND_NS = 1_000_000_000n
 
 /** What failed: the file itself, its content, or what is set afterwards. */
@@ -108,7 +109,7 @@ export class FileBatch {
     attributes: EntryAttributes,
   ): boolean {
     const index = this.count
-    if (this.content.missing > 0) throw new Error(`${this.content.missing} bytes of a file are missing`)
+    this.demandWhole()
     const start = this.used
     const paths = this.addPaths(directory, real, name)
     const extendedAt = this.used
@@ -125,8 +126,9 @@ export class FileBatch {
     this.words[at + WORD.size] = size
     this.words[at + WORD.mode] = mode
     this.words[at + WORD.hasOwner] = owner ? 1 : 0
-    this.words[at + WORD.uid] = owner?.uid ?? 0
-    this.words[at + WORD.gid] = owner?.gid ?? 0
+    // What does not fit stays what nobody can have.
+    this.words[at + WORD.uid] = Math.min(owner?.uid ?? 0, NO_ID)
+    this.words[at + WORD.gid] = Math.min(owner?.gid ?? 0, NO_ID)
     this.words[at + WORD.extended] = extendedAt
     this.words[at + WORD.extendedCount] = extended?.size ?? 0
     this.settle(index, NOT_MADE)
@@ -147,6 +149,10 @@ export class FileBatch {
     if (chunk.length > missing) throw new Error('a file has more content than it should')
     this.data.set(chunk, at)
     this.content = { at: at + chunk.length, missing: missing - chunk.length }
+  }
+
+  private demandWhole(): void {
+    if (this.content.missing > 0) throw new Error(`${this.content.missing} bytes of a file are missing`)
   }
 
   /** Where directory and name are in the data; undefined when there is no room, or the kernel takes no such path. */
@@ -240,6 +246,7 @@ export class FileBatch {
 
   /** Leaves it to whoever claims it first. */
   post(): void {
+    this.demandWhole()
     Atomics.store(this.header, HEADER.state, STATE.posted)
   }
 

@@ -261,6 +261,7 @@ function sparseOf(records: Map<string, Buffer>): { name: string; size: number } 
 }
 
 function attributesOf(records: Map<string, Buffer>): Map<string, Uint8Array> {
+  if (records.size === 0) return new Map()
   const attributes = [...records].flatMap(([key, value]) => {
     const attribute = readAttributeRecord(key, value)
     return attribute ? [attribute] : []

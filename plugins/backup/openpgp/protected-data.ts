@@ -1,5 +1,6 @@
-import { type Cipheriv, createCipheriv, createDecipheriv, createHash, randomBytes } from 'node:crypto'
+import { type Cipheriv, createCipheriv, createHash, randomBytes } from 'node:crypto'
 import { release } from '../memory.ts'
+import { CfbDecipher } from './cfb-decipher.ts'
 import { PartialBodyReader, PartialBodyWriter, packetTag } from './partial-body.ts'
 
 // A symmetrically encrypted, integrity protected data packet of version 1 with one literal data packet in it:
@@ -72,7 +73,7 @@ export async function* decryptData(
   sessionKey: Uint8Array,
 ): AsyncGenerator<Uint8Array> {
   const packet = new PartialBodyReader()
-  const decipher = createDecipheriv(CIPHER, sessionKey, Buffer.alloc(AES_BLOCK_BYTES))
+  const decipher = new CfbDecipher(sessionKey)
   const plain = new PlainReader()
   let isVersionRead = false
   for await (const chunk of chunks) {
@@ -91,6 +92,7 @@ export async function* decryptData(
     }
   }
   if (packet.isOpen) throw new Error('the encrypted data end too early')
+  yield* plain.push(decipher.finish())
   plain.finish()
 }
 

@@ -9,7 +9,9 @@ export function refuseName(name: string): string | undefined {
   for (const component of name.split('/')) {
     if (component === '..') return 'its name leads out of the target'
     if (component === '' || component === '.') return 'its name is not in its plain form'
-    if (encodeName(component).length > NAME_MAX_BYTES) return 'a part of its name is too long'
+    // A character has at most three bytes in each of its units.
+    if (component.length * 3 > NAME_MAX_BYTES && encodeName(component).length > NAME_MAX_BYTES)
+      return 'a part of its name is too long'
   }
   return undefined
 }

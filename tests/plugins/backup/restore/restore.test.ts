@@ -10,11 +10,13 @@ import {
   readdirSync,
   readFileSync,
   readlinkSync,
+  rmSync,
   symlinkSync,
   utimesSync,
   writeFileSync,
 } from 'node:fs'
 import { join } from 'node:path'
+import { extendedAttributes, setExtendedAttribute } from '../../../../agent/host/extended-attributes.ts'
 import { ALL_GRANTS } from '../../../../agent/host/grants.ts'
 import { LocalHostWriter } from '../../../../agent/host/writer.ts'
 import { BlockPool } from '../../../../plugins/backup/archive/blocks.ts'
@@ -278,4 +280,101 @@ test('restore takes away setuid where it cannot give the owner', async () => {
     expect(outcome.ownersLost).toBe(1)
     expect(lstatSync(join(target, 'program')).mode & 0o7777).toBe(0o755)
   })
+})
+
+/** More than are made before a thread takes part. */
+const MANY = 1100
+
+/** Type, mode, time and content of all that is in a directory, by name. */
+function stateOf(base: string): Map<string, string> {
+  const entries = readdirSync(base, { recursive: true, encoding: 'buffer' }).map((name) => {
+    const path = Buffer.concat([Buffer.from(`${base}/`), name])
+    const { mode, mtimeNs, uid, gid } = lstatSync(path, { bigint: true })
+    const content = lstatSync(path).isFile() ? Bun.hash(readFileSync(path)) : ''
+    return [name.toString('latin1'), [mode, mtimeNs, uid, gid, content].join()] as const
+  })
+  return new Map(entries)
+}
+
+test('restore of many small files and the changes since gives them back, also after it was killed in the middle', async () => {
+  using fixture = new BackupFixture({ incremental: { fullEvery: '9d' } })
+  const name = (index: number) => `d${index % 40}/f${index}`
+  for (let index = 0; index < MANY; index++) {
+    const path = fixture.write(name(index), `${index} `.repeat(index % 1000))
+    chmodSync(path, 0o400 + (index % 0o400))
+  }
+  const odd = Buffer.concat([Buffer.from(`${fixture.source}/d1/odd-`), Buffer.of(0xff, 0x0a)])
+  writeFileSync(odd, 'odd')
+  await fixture.enforce()
+  fixture.now = new Date(fixture.now.getTime() + 86_400_000)
+  for (let index = 0; index < MANY; index += 3) {
+    const path = join(fixture.source, name(index))
+    rmSync(path)
+    if (index % 2) writeFileSync(path, `changed ${index}`)
+  }
+  rmSync(join(fixture.source, 'd7'), { recursive: true })
+  rmSync(join(fixture.source, 'd8'), { recursive: true })
+  writeFileSync(join(fixture.source, 'd8'), 'now a file')
+  rmSync(join(fixture.source, name(9)))
+  mkdirSync(join(fixture.source, name(9)))
+  writeFileSync(join(fixture.source, name(9), 'below'), 'below what was a file')
+  const { after } = await fixture.enforce()
+  expect(after.findings).toEqual([])
+  expect(storedIn(fixture)).toHaveLength(2)
+  const expected = stateOf(fixture.source)
+
+  const to = fixture.makeDirectory('to')
+  const child = Bun.spawn(
+    [process.execPath, join(import.meta.dir, 'restore-child.ts'), fixture.destination, to],
+    { stdin: 'ignore', stdout: 'inherit', stderr: 'inherit' },
+  )
+  // It is killed as soon as files are there that are still aside.
+  const isUnderWay = () =>
+    readdirSync(to).some((staging) => existsSync(join(to, staging, fixture.source.slice(1), 'd1')))
+  while (child.exitCode === null && !isUnderWay()) await Bun.sleep(1)
+  child.kill('SIGKILL')
+  await child.exited
+  expect(child.signalCode).toBe('SIGKILL')
+
+  const result = await fixture.command('restore', { values: { to } })
+  expect(result.exitCode).toBe(0)
+  expect(readdirSync(to)).toEqual(['tmp'])
+  expect(stateOf(join(to, fixture.source))).toEqual(expected)
+  expect(result.json).toMatchObject({ notRestoredCount: 0, restored: expected.size + 1 })
+})
+
+testWith({ root: true })('restore of many small files gives back owners and attributes', async () => {
+  const { fixture, to } = await backedUp(({ source }) => {
+    for (let index = 0; index < MANY; index++) {
+      const path = join(source, `f${index}`)
+      writeFileSync(path, String(index))
+      chownSync(path, 1000 + (index % 90), 2000)
+      chmodSync(path, 0o4711)
+      if (index % 100 === 0) setExtendedAttribute(path, 'user.reeve', Buffer.from(`${index}`))
+    }
+  })
+  using _ = fixture
+  const result = await fixture.command('restore', { values: { to } })
+  expect(result.json).toMatchObject({ notRestoredCount: 0 })
+  expect(stateOf(join(to, fixture.source))).toEqual(stateOf(fixture.source))
+  for (let index = 0; index < MANY; index += 100) {
+    const attribute = extendedAttributes(join(to, fixture.source, `f${index}`)).get('user.reeve')
+    expect(Buffer.from(attribute ?? []).toString()).toBe(`${index}`)
+  }
+})
+
+test.each<[string, ArchiveEntry[]]>([
+  ['files', [file('x')]],
+  ['a directory', [plainEntry({ ...file('x'), type: 'directory' })]],
+  ['what is below', [file('x/below')]],
+])('restore makes one of many files whose name is that of %s too, and says so', async (_what, again) => {
+  using directory = temporaryDirectory('reeve-twice')
+  const target = join(directory.path, 'target')
+  mkdirSync(target, { mode: 0o700 })
+  const many = Array.from({ length: MANY }, (_, index) => file(`f${index}`))
+  const outcome = await restoreForged(target, [...many, file('x'), ...again])
+  expect(outcome.notRestored).toMatchObject([{ reason: 'it is in the backup twice' }])
+  expect(outcome.restored).toBe(MANY + 1)
+  expect(readFileSync(join(target, 'x'), 'utf8')).toBe('evil')
+  expect(readdirSync(target)).toHaveLength(MANY + 1)
 })
