@@ -5,6 +5,8 @@ import { DataEncryptor } from './protected-data.ts'
 
 declare const self: Worker
 
+const ROOM_STEP_BYTES = 1_048_576
+
 let encryptor: DataEncryptor | undefined
 
 self.onmessage = ({ data: order }: MessageEvent<Order>) => {
@@ -16,8 +18,7 @@ function answer({ sessionKey, chunk, spare }: Order): Reply {
   try {
     encryptor ??= sessionKey && new DataEncryptor(sessionKey)
     if (!encryptor) throw new Error('there is no key')
-    const most = (chunk?.length ?? 0) + HELD_BYTES
-    const room = new Uint8Array(spare && spare.byteLength >= most ? spare : new ArrayBuffer(most))
+    const room = roomFor((chunk?.length ?? 0) + HELD_BYTES, spare)
     let used = 0
     for (const piece of chunk ? encryptor.push(chunk) : encryptor.finish()) {
       room.set(piece, used)
@@ -28,4 +29,11 @@ function answer({ sessionKey, chunk, spare }: Order): Reply {
   } catch (error) {
     return { error: error instanceof Error ? error.message : String(error) }
   }
+}
+
+/** All rooms are of a few sizes, so that those that come back fit again. */
+function roomFor(bytes: number, spare: ArrayBuffer | undefined): Uint8Array<ArrayBuffer> {
+  if (spare && spare.byteLength >= bytes) return new Uint8Array(spare)
+  spare?.transfer(0)
+  return new Uint8Array(Math.ceil(bytes / ROOM_STEP_BYTES) * ROOM_STEP_BYTES)
 }

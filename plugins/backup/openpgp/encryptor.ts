@@ -55,19 +55,18 @@ function* encryptHere(chunks: readonly Uint8Array[], sessionKey: Uint8Array): Ge
 }
 
 async function* encryptOnThread(
-  first: readonly Uint8Array[],
-  rest: AsyncIterator<Uint8Array>,
+  first: Uint8Array[],
+  rest: AsyncIterator<Uint8Array, undefined>,
   sessionKey: Uint8Array,
 ): AsyncGenerator<Uint8Array> {
   const thread = new EncryptorThread(sessionKey)
   const underWay: ReturnType<EncryptorThread['push']>[] = []
   try {
-    for (const chunk of first) underWay.push(thread.push(chunk))
     for (let isOpen = true; isOpen || underWay.length > 0; ) {
       if (isOpen && underWay.length <= AHEAD) {
-        const next = await rest.next()
-        isOpen = !next.done
-        underWay.push(thread.push(next.done ? null : next.value))
+        const chunk = first.shift() ?? (await rest.next()).value ?? null
+        isOpen = chunk !== null
+        underWay.push(thread.push(chunk))
         continue
       }
       const packet = await underWay.shift()
