@@ -96,13 +96,14 @@ async function ask(
   { url, connectTo }: ReturnType<typeof requestsOf>[number],
 ): Promise<Result> {
   const result: Result = { probe, findings: [], blind: [] }
+  const shown = withoutQuery(url)
   const finding = (rule: RuleId, summary: string, remedy: string): Finding => ({
     rule,
     subject: probe.name,
     severity: rules[rule].severity,
     summary,
     remedy,
-    evidence: { url },
+    evidence: { url: shown },
   })
   const dark = (reason: string): Result => ({
     ...result,
@@ -124,14 +125,14 @@ async function ask(
         probe.authority && ctx.host.readText(probe.authority, { maxBytes: MAX_FILE_BYTES, follow: true }),
       signal: ctx.signal,
     })
-    return { probe, ...judgeAnswer(probe, url, answer), answer }
+    return { probe, ...judgeAnswer(probe, shown, answer), answer }
   } catch (error) {
     ctx.signal.throwIfAborted()
     const code = errnoOf(error)
     if (code === 'EUNTRUSTED') {
       const remedy =
         'Serve a certificate of a trusted authority, or name the one that signed it as `authority`'
-      const untrusted = finding('untrusted-certificate', `${url}: ${faultOf(error)}`, remedy)
+      const untrusted = finding('untrusted-certificate', `${shown}: ${faultOf(error)}`, remedy)
       const others = rulesOf(probe).filter((rule) => rule !== 'untrusted-certificate')
       const reason = 'nothing is asked of a server that is not to be trusted'
       return { ...result, findings: [untrusted], blind: [{ subject: probe.name, reason, rules: others }] }
@@ -146,7 +147,7 @@ async function ask(
     const others = rulesOf(probe).filter((rule) => rule !== 'not-answering')
     return {
       ...result,
-      findings: [finding('not-answering', `${url}: ${reason}`, remedy)],
+      findings: [finding('not-answering', `${shown}: ${reason}`, remedy)],
       blind: [{ subject: probe.name, reason, rules: others }],
     }
   }
@@ -155,6 +156,12 @@ async function ask(
 /** "Cannot ask "127.0.0.1:443": its certificate has expired", without what was tried. */
 function faultOf(error: unknown): string {
   return describeError(error).split(': ').at(-1) ?? ''
+}
+
+/** What stands behind the path may be a secret. */
+function withoutQuery(url: string): string {
+  const { origin, pathname } = new URL(url)
+  return origin + pathname
 }
 
 /** Whether the certificate that is served is the first one of its file. */
@@ -184,7 +191,7 @@ async function compareCertificate(ctx: Context, probe: Probe): Promise<Result | 
           rule: 'old-certificate-served',
           subject: name,
           severity: 'warning',
-          summary: `${probe.url} serves the certificate ${served.serialNumber} until ${until(served)}, ${path} has ${own.serialNumber} until ${until(own)}`,
+          summary: `${withoutQuery(probe.url)} serves the certificate ${served.serialNumber} until ${until(served)}, ${path} has ${own.serialNumber} until ${until(own)}`,
           remedy: 'Have the service load it: systemctl reload-or-restart UNIT',
           evidence: { path, served: served.serialNumber, file: own.serialNumber },
         },

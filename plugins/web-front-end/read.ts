@@ -87,8 +87,11 @@ export function adapted({ exitCode, signal, stdout, stderr, timedOut, truncated 
   if (timedOut) throw new Error(`caddy adapt did not end within ${PROGRAM_TIMEOUT_MS / 1000} s`)
   if (truncated) throw new Error(`caddy adapt printed more than ${MAX_FILE_BYTES} bytes`)
   if (exitCode === 0) return stdout
-  const last = stderr.trim().split('\n').at(-1) ?? ''
-  throw new Error(`caddy adapt refuses it (${exitCode ?? signal}): ${last.slice(0, 500)}`)
+  // Its words repeat what stands in the file, which may be a secret: the line is enough.
+  const line = /:(\d+)(?=[ :,-]|$)/m.exec(stderr)?.[1]
+  throw new Error(
+    `caddy adapt refuses it (${exitCode ?? signal})${line === undefined ? '' : ` at line ${line}`}`,
+  )
 }
 
 /** Versions of TLS that nginx offers where nobody says it; undefined when its version is not to be seen. */

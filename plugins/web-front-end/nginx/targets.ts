@@ -22,7 +22,8 @@ export function targetsOf(context: Context): Pick<Route, 'targets' | 'unclear'> 
 function unclearOf(name: string, text: string): Route['unclear'] {
   const port = /^(?:\w+:\/\/)?[^/:]*:(\d+)(?:\/|$)/.exec(text)?.[1]
   return {
-    reason: `${name} ${text} is decided by a variable`,
+    // What follows may hold a secret.
+    reason: `${name} ${text.replace(/^((?:\w+:\/\/)?[^/?#]*).*$/s, '$1')} is decided by a variable`,
     port: port === undefined ? undefined : Number(port),
   }
 }

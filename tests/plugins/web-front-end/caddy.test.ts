@@ -205,7 +205,9 @@ test('adapted() takes nothing for all that is not all', () => {
     'did not end within 10 s',
   )
   expect(() => adapted({ ...RUN, truncated: true })).toThrow('printed more than')
-  expect(() => adapted({ ...RUN, exitCode: 1, stderr: 'x\nError: adapting' })).toThrow('(1): Error: adapting')
+  expect(() =>
+    adapted({ ...RUN, exitCode: 1, stderr: 'Error: /etc/Caddyfile:7: unrecognized: hunter2' }),
+  ).toThrow(/^caddy adapt refuses it \(1\) at line 7$/)
 })
 
 test.each([
