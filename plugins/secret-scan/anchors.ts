@@ -21,7 +21,7 @@ export interface Anchor {
   kind: AnchorKind
   /** For a shape: the last part of the id of the @secretlint rule that knows it, or "own". */
   rule?: string
-  /** Only in this case: very short ones would be everywhere. */
+  /** Only in this case, as the service writes it. */
   exact?: boolean
 }
 
@@ -31,7 +31,7 @@ const NAMES = ['pass', 'pwd', 'token', 'secret', 'key', 'psk', 'rootpw', 'bindpw
 /** By rule of @secretlint: each token that it reports holds one of these. A test makes such tokens. */
 const SHAPES: Record<string, string[]> = {
   aws: ['secret'],
-  npm: ['x-oauth-basic', '_authtoken', 'npm_'],
+  npm: ['x-oauth-basic', '_authToken', 'npm_'],
   slack: ['xoxb-', 'xoxp-', 'xapp-', 'xoxa-', 'xoxo-', 'xoxr-', 'hooks.slack.com'],
   sendgrid: ['SG.'],
   shopify: ['shppa_', 'shpca_', 'shpat_', 'shpss_'],
@@ -39,7 +39,7 @@ const SHAPES: Record<string, string[]> = {
   github: ['ghp_', 'gho_', 'ghu_', 'ghs_', 'ghr_', 'github_pat_'],
   gitlab: ['glpat-'],
   grafana: ['glc_', 'glsa_'],
-  openai: ['t3blbkfj'],
+  openai: ['T3BlbkFJ'],
   anthropic: ['sk-ant-api0'],
   groq: ['gsk_'],
   huggingface: ['hf_'],
@@ -53,8 +53,11 @@ const SHAPES: Record<string, string[]> = {
   figma: ['figd_'],
   cloudflare: ['cfk_', 'cfut_', 'cfat_'],
   tailscale: ['tskey-'],
-  own: ['akia', 'asia', 'aiza'],
+  own: ['AKIA', 'ASIA', 'AIza'],
 }
+
+/** The library takes these in any case. */
+const ANY_CASE = new Set(['secret', 'hooks.slack.com', 'x-oauth-basic'])
 
 /** SHA-256 of "test" and of nothing, and the sample of rstmdb's documentation. */
 export const KNOWN_HASHES: Record<string, string> = {
@@ -72,14 +75,11 @@ export const ANCHORS: readonly Anchor[] = [
   ...NAMES.map((text): Anchor => ({ text, kind: 'name' })),
   { text: '://', kind: 'url' },
   { text: 'bearer', kind: 'bearer' },
-  { text: 'private key', kind: 'private-key' },
+  { text: 'PRIVATE KEY', kind: 'private-key', exact: true },
   ...[...Object.keys(KNOWN_HASHES), ...Object.keys(KNOWN_HASH_PREFIXES)].map(
     (hash): Anchor => ({ text: hash.slice(0, 8), kind: 'known-hash' }),
   ),
   ...Object.entries(SHAPES).flatMap(([rule, texts]) =>
-    texts.map((text): Anchor => {
-      const exact = /[A-Z]/.test(text)
-      return exact ? { text, kind: 'shape', rule, exact } : { text, kind: 'shape', rule }
-    }),
+    texts.map((text): Anchor => ({ text, kind: 'shape', rule, exact: !ANY_CASE.has(text) })),
   ),
 ]

@@ -5,6 +5,22 @@ export type OnAnchor = (anchor: Anchor, start: number, end: number) => void
 
 /** How much of each anchor the tables know: no shorter one can be searched for. */
 const WINDOW = 3
+/** Pairs of letters that are everywhere in English, and so in settings, logs and programs. */
+const COMMON = new Set(
+  (
+    'th he in er an re on at en nd ti es or te of ed is it al ar st to nt ng se ha as ou io le ve co me de hi ri ro ic ne ' +
+    'ea ra ce li ch ll be ma si om ur pa us et ec'
+  ).split(' '),
+)
+
+/** An anchor with the part of it that the tables know: the one that is met the least. */
+interface Needle {
+  anchor: Anchor
+  /** In small letters, where case does not count. */
+  bytes: Uint8Array
+  /** Where that part begins. */
+  offset: number
+}
 
 /**
  * Searches bytes for many texts at once, by Wu and Manber's method: two bytes say how far the next place is where a text
@@ -13,29 +29,22 @@ const WINDOW = 3
 export class AnchorSearch {
   /** By two bytes: how far to go on; 0 where the window of an anchor may end. */
   private readonly shifts = new Uint8Array(65_536).fill(WINDOW - 1)
-  private readonly ending = new Map<number, { anchor: Anchor; lower: Uint8Array }[]>()
-  /** The same by two bytes, to be found quickly. */
-  private readonly buckets: ({ anchor: Anchor; lower: Uint8Array }[] | undefined)[]
+  /** By two bytes: what may be there. */
+  private readonly buckets: (Needle[] | undefined)[] = new Array(65_536)
 
   constructor(anchors: readonly Anchor[]) {
     for (const anchor of anchors) {
       if (anchor.text.length < WINDOW) throw new Error(`Cannot search for "${anchor.text}": it is too short`)
-      const lower = new Uint8Array(
-        Buffer.from(anchor.exact ? anchor.text : anchor.text.toLowerCase(), 'latin1'),
-      )
+      const text = anchor.exact ? anchor.text : anchor.text.toLowerCase()
+      const needle = { anchor, bytes: new Uint8Array(Buffer.from(text, 'latin1')), offset: rarest(text) }
       for (let end = 2; end <= WINDOW; end++) {
-        for (const block of blocks(anchor, end)) {
+        for (const block of blocks(anchor, needle.offset + end)) {
           const shift = WINDOW - end
           if (shift < (this.shifts[block] ?? 0)) this.shifts[block] = shift
-          if (shift > 0) continue
-          const bucket = this.ending.get(block) ?? []
-          bucket.push({ anchor, lower })
-          this.ending.set(block, bucket)
+          if (shift === 0) this.buckets[block] = [...(this.buckets[block] ?? []), needle]
         }
       }
     }
-    this.buckets = new Array(65_536)
-    for (const [block, bucket] of this.ending) this.buckets[block] = bucket
   }
 
   /** Every place of every anchor from `start` to `end`, in order. */
@@ -50,12 +59,13 @@ export class AnchorSearch {
         at += shift
         continue
       }
-      const from = at - WINDOW + 1
       const bucket = buckets[block]
       if (bucket) {
-        for (const { anchor, lower } of bucket) {
-          if (isAt(bytes, from, end, lower, anchor.exact === true))
-            onAnchor(anchor, from, from + lower.length)
+        for (const needle of bucket) {
+          const from = at - WINDOW + 1 - needle.offset
+          if (from >= start && isAt(bytes, from, end, needle)) {
+            onAnchor(needle.anchor, from, from + needle.bytes.length)
+          }
         }
       }
       at++
@@ -73,12 +83,23 @@ function blocks({ text, exact }: Anchor, end: number): number[] {
   return forms(end - 2).flatMap((first) => forms(end - 1).map((second) => (first << 8) | second))
 }
 
-function isAt(bytes: Uint8Array, from: number, end: number, lower: Uint8Array, exact: boolean): boolean {
-  if (from + lower.length > end) return false
-  for (let index = 0; index < lower.length; index++) {
-    let byte = bytes[from + index] as number
-    if (!exact && byte >= 65 && byte <= 90) byte |= 32
-    if (byte !== lower[index]) return false
+/** Where the three letters begin of which the last two, then the first two, are the rarest. */
+function rarest(text: string): number {
+  const commonness = (at: number) => {
+    const pair = (from: number) => (COMMON.has(text.slice(from, from + 2).toLowerCase()) ? 1 : 0)
+    return 2 * pair(at + 1) + pair(at)
+  }
+  let best = 0
+  for (let at = 1; at + WINDOW <= text.length; at++) if (commonness(at) < commonness(best)) best = at
+  return best
+}
+
+function isAt(text: Uint8Array, from: number, end: number, { anchor, bytes }: Needle): boolean {
+  if (from + bytes.length > end) return false
+  for (let index = 0; index < bytes.length; index++) {
+    let byte = text[from + index] as number
+    if (!anchor.exact && byte >= 65 && byte <= 90) byte |= 32
+    if (byte !== bytes[index]) return false
   }
   return true
 }
