@@ -159,10 +159,10 @@ function firstLine(error: unknown): string {
   return (text.split('\n')[0] ?? '').slice(0, 200)
 }
 
-/** The part at a path of keys; undefined where there is none. */
+/** The part at a path of keys, and of indices of lists; undefined where there is none. */
 export function nodeAt(root: YamlNode, path: readonly string[]): YamlNode | undefined {
   let node: YamlNode | undefined = root
-  for (const key of path) node = node?.entries.get(key)
+  for (const key of path) node = node?.kind === 'list' ? node.items[Number(key)] : node?.entries.get(key)
   return node
 }
 
