@@ -107,5 +107,12 @@ onHost('log-review on a host with systemd', () => {
     )
     const [run] = z.array(z.object({ outcome: z.string(), blind: z.number() })).parse(JSON.parse(stdout))
     expect(run?.blind).toBeGreaterThan(0)
+    // As the service of reeve runs: an ordinary user with the right to read.
+    const caps = ['--inh-caps=+dac_read_search', '--ambient-caps=+dac_read_search']
+    const service = await host.run(
+      ...['setpriv', '--reuid=65534', '--clear-groups', ...caps],
+      ...['/opt/reeve/reeve', 'run', 'logs', '--json', '--config', '/tmp/try/reeve.yaml'],
+    )
+    expect(JSON.parse(service.stdout)).toMatchObject([{ blind: 0, outcome: 'findings' }])
   })
 })

@@ -122,7 +122,7 @@ test('parseEntries() reads what journalctl prints, bytes and repeated fields as 
 const RUN = { exitCode: 0, signal: null, timedOut: false, stdout: '', stderr: '', truncated: false }
 
 test('entriesOf() takes nothing for all that is not all', () => {
-  expect(entriesOf(RUN)).toEqual({ lines: [], isCut: false })
+  expect(entriesOf(RUN, true)).toEqual({ lines: [], isCut: false })
   for (const [run, reason] of [
     [{ timedOut: true, exitCode: null, signal: 'SIGKILL' }, 'did not end within 20 s'],
     [{ truncated: true }, 'printed more than'],
@@ -134,8 +134,14 @@ test('entriesOf() takes nothing for all that is not all', () => {
     ],
     [{ stderr: 'No journal files were found.' }, 'does not see'],
   ] as const) {
-    expect(() => entriesOf({ ...RUN, ...run })).toThrow(reason)
+    expect(() => entriesOf({ ...RUN, ...run }, false)).toThrow(reason)
   }
   const entry = '{"MESSAGE":"a","__REALTIME_TIMESTAMP":"1795325744123456"}\n'
-  expect(entriesOf({ ...RUN, stdout: entry.repeat(20_000) }).isCut).toBe(true)
+  expect(entriesOf({ ...RUN, stdout: entry.repeat(20_000) }, true).isCut).toBe(true)
+  // Who may read by a capability is in no group that journalctl knows.
+  const hint = 'Hint: You are currently not seeing messages from other users and the system.'
+  expect(entriesOf({ ...RUN, stdout: entry, stderr: hint }, true).lines).toHaveLength(1)
+  expect(() =>
+    entriesOf({ ...RUN, stderr: 'No journal files were opened due to insufficient permissions.' }, true),
+  ).toThrow('does not see')
 })
