@@ -240,16 +240,18 @@ function judgeScans(
   nowMs: number,
 ): Finding[] {
   const [newest] = reports.toSorted((a, b) => b.mtimeMs - a.mtimeMs)
+  const [pattern = ''] = scanReports
+  const report = newest?.path ?? pattern.replaceAll(/\*+/g, 'images')
   if (newest && nowMs - newest.mtimeMs <= scanMaxAge) return []
   return [
     {
       rule: 'scan-overdue',
-      subject: scanReports[0] ?? 'scan',
+      subject: pattern || 'scan',
       severity: 'warning',
       summary: newest
         ? `The last scan of images is older than ${formatDuration(scanMaxAge)}: ${newest.path}`
         : 'There is no report of a scan of images',
-      remedy: `trivy image --format json --output ${shellWord(newest?.path ?? scanReports[0] ?? '')} IMAGE`,
+      remedy: `trivy image --format json --output ${shellWord(report)} IMAGE`,
       evidence: { path: newest?.path ?? null },
     },
   ]

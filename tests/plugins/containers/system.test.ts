@@ -377,6 +377,10 @@ test('a scan of images that is too long ago, or was never made, is told', async 
   expect(await scans((root) => report(root, 31))).toHaveLength(1)
   expect(await scans((root) => report(root, 29))).toEqual([])
   expect(await scans()).toHaveLength(1)
+  const { findings } = await check({ config })
+  expect(findings.find(({ rule }) => rule === 'scan-overdue')?.remedy).toBe(
+    'trivy image --format json --output /var/lib/trivy/images.json IMAGE',
+  )
 })
 
 test('a daemon whose socket is not among the settings is a blind spot', async () => {
