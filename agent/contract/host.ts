@@ -326,7 +326,7 @@ export interface HostReader {
   freeBytes(path: string): number
   /** Size of the file system of `path`. */
   fileSystemBytes(path: string): number
-  /** The clock of the running kernel; undefined where the root of this host is not that of the kernel. */
+  /** The clock of the running kernel; undefined where it may not be asked, and below another root than the kernel's. */
   clock(): Promise<KernelClock | undefined>
 }
 

@@ -10,10 +10,14 @@ const STATUS = 40
 const STA_UNSYNC = 0x40
 const STA_NANO = 0x2000
 
-/** Asks the kernel and changes nothing (modes 0). Throws when it does not answer. */
-export function kernelClock(): KernelClock {
+/** What a filter such as systemd's ProtectClock answers. */
+const EPERM = 1
+
+/** Asks the kernel and changes nothing (modes 0); undefined where that is not allowed. Throws when it does not answer. */
+export function kernelClock(): KernelClock | undefined {
   const timex = new Uint8Array(BYTES)
   const result = systemCall(NUMBERS[architecture()].adjtimex, timex)
+  if (result === -EPERM) return undefined
   if (result < 0) throw new Error(`Cannot ask the kernel for its clock: errno ${-result}`)
   const view = new DataView(timex.buffer)
   const number = (at: number) => Number(view.getBigInt64(at, true))

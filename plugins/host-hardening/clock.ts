@@ -16,6 +16,13 @@ const PID_FILES: [service: string, path: string][] = [
 ]
 /** There while systemd-timesyncd runs and has been in agreement with a server. */
 const TIMESYNC_MARK = '/run/systemd/timesync/synchronized'
+export const TIMEDATECTL: [string, ...string[]] = [
+  '/usr/bin/timedatectl',
+  'show',
+  '--property=NTPSynchronized',
+  '--value',
+]
+export const SYSTEM_BUS = '/run/dbus/system_bus_socket'
 const CHRONY_FILES = ['/etc/chrony/chrony.conf', '/etc/chrony.conf']
 
 export interface ClockState {
@@ -23,6 +30,8 @@ export interface ClockState {
   active: string[]
   /** Undefined: the kernel cannot be asked. */
   kernel: KernelClock | undefined
+  /** What systemd says in its place, when that was asked. */
+  told?: boolean | undefined
   /** systemd-timesyncd says that it agrees with its server. */
   isMarked: boolean
   /** chrony runs and was not told to tell the kernel. */
@@ -36,9 +45,11 @@ export const clock: Area = {
     if (config.time === 'optional') return notHere(RULES, 'the clock need not be kept')
     if (container) return notHere(RULES, `${container}: its host keeps the clock`)
     const active = activeServices(host)
+    const asked = await host.clock()
     const state: ClockState = {
       active,
-      kernel: await host.clock(),
+      kernel: asked,
+      told: asked ? undefined : await askSystemd(host),
       isMarked: host.stat(TIMESYNC_MARK) !== undefined,
       isSilent: active.some((name) => name.startsWith('chrony')) && !tellsKernel(host),
     }
@@ -72,6 +83,14 @@ function activeServices(host: HostReader): string[] {
   return [...new Set([...running, ...others])]
 }
 
+/** In a unit with ProtectClock nobody may ask the kernel; systemd-timedated may, and tells whoever keeps the clock. */
+async function askSystemd(host: HostReader): Promise<boolean | undefined> {
+  if (host.root !== '/' || !host.statTarget(TIMEDATECTL[0]) || !host.statTarget(SYSTEM_BUS)) return undefined
+  const { exitCode, stdout } = await host.run(TIMEDATECTL, { timeout: 10_000, maxBytes: 4096 })
+  if (exitCode !== 0) return undefined
+  return { yes: true, no: false }[stdout.trim()]
+}
+
 /** Without `rtcsync` chrony leaves the kernel in the belief that nobody keeps its clock (chrony.conf(5)). */
 function tellsKernel(host: HostReader): boolean {
   const lines = CHRONY_FILES.flatMap((path) => linesOf(path, textOf(host, path) ?? ''))
@@ -80,7 +99,7 @@ function tellsKernel(host: HostReader): boolean {
 
 /** Pure: what is wrong with the clock, or why that cannot be told. */
 export function judgeClock(state: ClockState, maxErrorMs: number): { findings: Finding[]; dark?: string } {
-  const { active, kernel, isMarked, isSilent } = state
+  const { active, kernel, told, isMarked, isSilent } = state
   const who = active.length > 0 ? active.join(', ') : 'no time service'
   const findings: Finding[] = []
   const report = (rule: string, severity: Finding['severity'], summary: string, remedy: string) =>
@@ -100,14 +119,14 @@ export function judgeClock(state: ClockState, maxErrorMs: number): { findings: F
       'apt-get install systemd-timesyncd && systemctl enable --now systemd-timesyncd\nOr another one, such as chrony',
     )
   }
-  const isSynchronised = kernel ? kernel.synchronised : isMarked
+  const isSynchronised = kernel ? kernel.synchronised : (told ?? isMarked)
   if (!isSynchronised && isSilent) {
     return {
       findings,
       dark: 'chrony does not tell the kernel whether it agrees with its servers: add "rtcsync" to its configuration',
     }
   }
-  if (!isSynchronised && !kernel && !active.includes('systemd-timesyncd')) {
+  if (!isSynchronised && !kernel && told === undefined && !active.includes('systemd-timesyncd')) {
     return { findings, dark: `the kernel cannot be asked, and ${who} leaves nothing that tells` }
   }
   if (!isSynchronised) {

@@ -1,5 +1,6 @@
 import { definePlugin } from '../../agent/contract/mod.ts'
 import { checkHardening } from './check.ts'
+import { SYSTEM_BUS, TIMEDATECTL } from './clock.ts'
 import { configSchema } from './config.ts'
 import { corePatterns, STORES } from './core-dumps.ts'
 
@@ -96,6 +97,8 @@ export default definePlugin({
     check: {
       list: [...config.coreFiles, ...STORES],
       read: [...READ, ...config.coreFiles.flatMap(corePatterns)],
+      // Where the kernel may not be asked for its clock, systemd is.
+      ...(config.time === 'required' && { run: [TIMEDATECTL], net: [`unix:${SYSTEM_BUS}`] }),
       capabilities: ['CAP_DAC_READ_SEARCH'],
     },
   }),
