@@ -127,7 +127,10 @@ export function judgeClock(state: ClockState, maxErrorMs: number): { findings: F
     }
   }
   if (!isSynchronised && !kernel && told === undefined && !active.includes('systemd-timesyncd')) {
-    return { findings, dark: `the kernel cannot be asked, and ${who} leaves nothing that tells` }
+    return {
+      findings,
+      dark: 'the kernel may not be asked here, and nothing else tells (timedatectl, or what systemd-timesyncd leaves)',
+    }
   }
   if (!isSynchronised) {
     report(
