@@ -22,7 +22,9 @@ export function followBelow(root: string, path: string): string {
       done = `${done}/${name}`
       continue
     }
-    if (++links > MAX_LINKS) throw new Error('too many levels of symbolic links')
+    if (++links > MAX_LINKS) {
+      throw Object.assign(new Error('too many levels of symbolic links'), { code: 'ELOOP' })
+    }
     if (target.startsWith('/')) done = ''
     rest.unshift(...components(target))
   }

@@ -9,6 +9,8 @@ const CONFIG_RULES: RuleName[] = ['secret-in-config', 'known-bad-hash', 'high-en
 const LOG_RULES: RuleName[] = ['secret-in-log']
 const SAMPLE =
   /(?:\.(?:example|sample|dist|template|tmpl|in|default)|[.-](?:example|sample)\.\w+)$|\/(?:examples?|samples?)\//
+/** In a program, what is not in quotes is a name or a number. */
+const PROGRAM = /\.(?:py|pl|pm|rb|lua|js|mjs|cjs|ts|go|c|h|java)$/
 /** What is made to hold a private key. */
 const KEY_FILE = /\.(?:pem|key|crt|p8|ppk)$|_key$|\/(?:id_\w+|identity)$|\/(?:private|private-keys-v1\.d)\//
 const COMPRESSED = /\.(?:gz|xz|bz2|zst|lz4|zip|Z|7z)$/
@@ -17,7 +19,8 @@ const BINARY_LOG = /\.(?:journal~?|db|sqlite3?|pcap|etl)$|\/(?:wtmp|btmp|lastlog
 
 /** How the text of a file is to be judged, by its name. Pure. */
 export function kindOfFile(path: string): TextKind {
-  return SAMPLE.test(path) ? 'sample' : 'config'
+  if (SAMPLE.test(path)) return 'sample'
+  return PROGRAM.test(path) ? 'program' : 'config'
 }
 
 /** Configuration files: secrets as text, hashes that everybody knows. */

@@ -8,9 +8,10 @@ import type { ShapeFinder } from './shapes.ts'
 
 /**
  * How strictly what stands beside a name is judged. `config`: any text is a secret. `log`: what people write in prose is
- * none. `code`: only texts in quotes that look like one. `sample`: placeholders are meant to be there.
+ * none. `program`: only texts in quotes. `code`: only texts in quotes that look like one. `sample`: placeholders are meant
+ * to be there.
  */
-export type TextKind = 'config' | 'log' | 'code' | 'sample'
+export type TextKind = 'config' | 'log' | 'program' | 'code' | 'sample'
 
 export type MatchKind =
   | 'command'
@@ -174,7 +175,11 @@ export class SecretScanner {
       if (item.separator === '>' && isInXmlComment(bytes, line)) return []
       const places = valuesOf(item, text, bytes, line, end)
       return places
-        .filter(({ value }) => isSecretHere({ ...item, value }, kind))
+        .filter(({ value }) =>
+          kind === 'config' && isProse(item, text)
+            ? !/[()|]/.test(value) && isSecretHere({ ...item, value }, 'log')
+            : isSecretHere({ ...item, value }, kind),
+        )
         .map(({ value, offset }) =>
           secret('named', showName(item.name), value, { offset: line.start, linesAfter: offset }),
         )
@@ -296,6 +301,11 @@ function knownHashes(text: string): { name: string; hash: string }[] {
   return name === undefined ? [] : [{ name, hash }]
 }
 
+/** Whether a name stands behind other words, as in "Access denied (using password: YES)". */
+function isProse({ separator, index }: NamedValue, text: string): boolean {
+  return separator === ':' && /[A-Za-z]{2}[ \t]+$/.test(text.slice(0, index))
+}
+
 /** Names that are parted from their value by blanks only, as in redis.conf and nslcd.conf. */
 function directives(text: string): NamedValue[] {
   const match = /^\s*(requirepass|masterauth|bindpw|rootpw|rootpwmod)[ \t]+(["']?)(\S+)\2\s*$/i.exec(text)
@@ -350,6 +360,7 @@ export function isSecretHere(
   // A number of tokens is no token.
   if (/^-?\d+(?:\.\d+)?$/.test(value) && /s$/i.test(item.name)) return false
   if (kind === 'config') return true
+  if (kind === 'program') return isQuoted
   if (isPlaceholder(value)) return false
   if (kind === 'sample') return entropyOf(value) >= 3.5 && value.length >= 16
   if (kind === 'code') {

@@ -156,6 +156,21 @@ const FORMATS: Record<string, { text: string; planted: [line: number, name: stri
       [6, 'WEB_SECRET_KEY', 's3cret-two'],
     ],
   },
+  'action.py': {
+    text: [
+      'def __init__(self, host="localhost", user=None, password=None):',
+      '    self.password =password',
+      '    """',
+      '    password : str, optional',
+      '    """',
+      "    DB_PASSWORD = 's3cret-one'",
+    ].join('\n'),
+    planted: [[6, 'DB_PASSWORD', 's3cret-one']],
+  },
+  'filter.conf': {
+    text: "failregex = ^Access denied for '[^']+' (to database '[^']*'|\\(using password: (YES|NO)\\))*$\nmy password: s3cret-1ne\n",
+    planted: [[2, 'password', 's3cret-1ne']],
+  },
   'key.conf': {
     text: `a = 1\n-----BEGIN EC PRIVATE KEY-----\n${'MHcCAQEE'.repeat(8)}\n-----END EC PRIVATE KEY-----\n`,
     planted: [[2, 'private key', 'MHcCAQEE'.repeat(8)]],

@@ -178,6 +178,8 @@ testWith({ programs: ['setpriv'], root: true })('a file that may not be read is 
     const { default: plugin } = await import('${join(import.meta.dir, '../../../plugins/secret-scan/plugin.ts')}')
     const { pluginUnderTest } = await import('${join(import.meta.dir, '../../kit/plugin.ts')}')
     const config = ${JSON.stringify({ ...NOTHING, files: [`${one.srv}/*`] })}
+    // Loads all that it needs of the checkout, which others may not be able to read.
+    await pluginUnderTest(plugin, config, { stateDir: '${state}-of-root' }).check()
     process.setgid(65534); process.setuid(65534)
     const report = await pluginUnderTest(plugin, config, { stateDir: '${state}' }).check()
     console.log(JSON.stringify(report.blind))`
