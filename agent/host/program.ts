@@ -4,6 +4,8 @@ import { errnoOf, NotPermittedError } from '../lib/errors.ts'
 import type { Grants } from './grants.ts'
 
 const DEFAULT_MAX_BYTES = 1_048_576
+/** For what a program has written before it ended. */
+const PIPE_GRACE_MS = 1000
 
 /** Whether a `run` permission allows this argument list. */
 export function allowsArguments(allowed: readonly string[], argv: readonly string[]): boolean {
@@ -40,7 +42,7 @@ export async function runProgram(
     // A grandchild may keep the pipes open: what counts is the end of the program itself.
     const reading = Promise.all([stdout.readFrom(child.stdout), stderr.readFrom(child.stderr)])
     await child.exited
-    await Promise.race([reading, Bun.sleep(timedOut ? 0 : 1000)])
+    await atMost(timedOut ? 0 : PIPE_GRACE_MS, reading)
     return {
       exitCode: child.exitCode,
       signal: child.signalCode === null ? null : String(child.signalCode),
@@ -71,7 +73,7 @@ export function startProgram(
   const finish = async () => {
     await child.exited
     signal?.removeEventListener('abort', kill)
-    await Promise.race([reading, Bun.sleep(1000)])
+    await atMost(PIPE_GRACE_MS, reading)
     const { exitCode, signalCode } = child
     return { exitCode, signal: signalCode === null ? null : String(signalCode), stderr: stderr.text() }
   }
@@ -94,6 +96,17 @@ export function startProgram(
 }
 
 const STARTED_STDERR_BYTES = 65_536
+
+/** Waits, but not for longer; nothing is left behind that keeps the process alive. */
+async function atMost(timeoutMs: number, ended: Promise<unknown>): Promise<void> {
+  const late = Promise.withResolvers<void>()
+  const timer = setTimeout(late.resolve, timeoutMs)
+  try {
+    await Promise.race([ended, late.promise])
+  } finally {
+    clearTimeout(timer)
+  }
+}
 
 function demandProgram(grants: Grants, argv: readonly string[]): void {
   if (grants.run.some((allowed) => allowsArguments(allowed, argv))) return

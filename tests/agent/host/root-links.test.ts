@@ -44,5 +44,5 @@ test('a host below another root reads what its links lead to there, and never wh
   // This machine has such a file, the tree has not.
   expect(host.statTarget('/etc/outside')).toBeUndefined()
   expect(() => host.readText('/etc/outside', { follow: true })).toThrow('no such file')
-  expect(() => host.readText('/etc/one', { follow: true })).toThrow('too many levels of symbolic links')
+  expect(() => host.readText('/etc/one', { follow: true })).toThrow('links form a loop')
 })
