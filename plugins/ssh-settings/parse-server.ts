@@ -14,8 +14,8 @@ export interface ServerSettings {
 const MAX_DEPTH = 8
 
 /**
- * Reads sshd_config(5): the first value of a key counts, `Include` is read where it stands, and what is below a `Match`
- * holds for some only. `files` gives the files of a pattern with their text; relative patterns are below /etc/ssh. Pure.
+ * Reads sshd_config(5): the first value of a key counts, `Include` is read where it stands, what is below a `Match`
+ * holds for some only, and below `Match all` for everybody, before what stands outside. `files` gives the files of a pattern with their text; relative patterns are below /etc/ssh. Pure.
  */
 export function parseServer(
   path: string,
@@ -23,6 +23,7 @@ export function parseServer(
   files: (pattern: string) => { path: string; text: string }[],
 ): ServerSettings {
   const settings: ServerSettings = { global: new Map(), matched: [] }
+  const forAll = new Map<string, Setting>()
   // The end of an included file ends its Match blocks.
   const read = (file: string, content: string, outer: string | undefined, depth: number) => {
     let condition = outer
@@ -31,21 +32,23 @@ export function parseServer(
       if (key === '') continue
       const place = `${file}:${index + 1}`
       const name = key.toLowerCase()
-      if (name === 'match') condition = words.join(' ').toLowerCase() === 'all' ? undefined : words.join(' ')
+      if (name === 'match') condition = words.join(' ')
       else if (name === 'include') {
         if (depth >= MAX_DEPTH) continue
         for (const pattern of words) {
           const absolute = pattern.startsWith('/') ? pattern : `/etc/ssh/${pattern}`
           for (const found of files(absolute)) read(found.path, found.text, condition, depth + 1)
         }
-      } else if (condition !== undefined) {
+      } else if (condition !== undefined && condition.toLowerCase() !== 'all') {
         settings.matched.push({ condition, key: name, setting: { value: words.join(' '), place } })
-      } else if (!settings.global.has(name)) {
-        settings.global.set(name, { value: words.join(' '), place })
+      } else {
+        const known = condition === undefined ? settings.global : forAll
+        if (!known.has(name)) known.set(name, { value: words.join(' '), place })
       }
     }
   }
   read(path, text, undefined, 0)
+  for (const [name, setting] of forAll) settings.global.set(name, setting)
   return settings
 }
 

@@ -273,6 +273,7 @@ test('programs that a rootless engine needs are told when they are missing, or c
     'newgidmap: apt-get install uidmap',
     'slirp4netns: apt-get install slirp4netns',
   ])
+  expect(findings.map(({ rule }) => rule)).toEqual(Array(3).fill('rootless-helper-missing'))
   expect((await rootless({ files: { 'usr/bin/pasta': '' } })).brief).toEqual([])
 })
 

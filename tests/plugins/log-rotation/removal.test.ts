@@ -3,6 +3,7 @@ import { utimesSync, writeFileSync } from 'node:fs'
 import fc from 'fast-check'
 import { freeLimit, judgePressure } from '../../../plugins/log-rotation/free-limit.ts'
 import { type Family, planQuota, removable } from '../../../plugins/log-rotation/removal.ts'
+import { testWith } from '../../kit/needs.ts'
 import { DAY_MS, type LogFixture, logFixture, rules } from './fixture.ts'
 
 const now = 100 * DAY_MS
@@ -92,6 +93,30 @@ test('maxTotalSize removes the oldest of the whole set, and then is silent', asy
   expect([applied.findings, after.findings]).toEqual([[], []])
   expect(logs.names()).toEqual(['a.log', 'a.log.1.gz', 'a.log.2.gz', 'b.log', 'b.log.1.gz', 'b.log.2.gz'])
 })
+
+testWith({ root: true, programs: ['chattr'] })(
+  'a rotated log that cannot be removed is told, and the others go all the same',
+  async () => {
+    using logs = logFixture({ paths: ['a.log'], interval: 'yearly', maxTotalSize: 60, compress: 'gzip' })
+    writeFileSync(logs.path('a.log'), 'x')
+    generations(logs, 'a.log', [50, 50, 50])
+    const held = logs.path('a.log.3.gz')
+    const { exitCode, stderr } = Bun.spawnSync(['chattr', '+i', held])
+    if (exitCode !== 0) {
+      expect(stderr.toString()).toContain('not supported')
+      return
+    }
+    try {
+      const { applied } = await logs.enforce()
+      expect([
+        ...new Set(applied.findings.map(({ rule, subject, remedy }) => `${rule} ${subject} ${remedy}`)),
+      ]).toEqual([`removal-failed ${held} Remove it: rm ${held}`])
+      expect(logs.names()).toEqual(['a.log', 'a.log.1.gz', 'a.log.3.gz'])
+    } finally {
+      Bun.spawnSync(['chattr', '-i', held])
+    }
+  },
+)
 
 test('maxTotalSize never removes the newest, and says so when that is too much', async () => {
   using logs = logFixture({ paths: ['a.log'], interval: 'yearly', maxTotalSize: 10, compress: 'gzip' })
