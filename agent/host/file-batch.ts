@@ -193,8 +193,12 @@ export class FileBatch {
     return at
   }
 
+  private wordsOf(index: number): (of: keyof typeof WORD) => number {
+    return (of) => this.words[index * WORDS_PER_FILE + WORD[of]] ?? 0
+  }
+
   file(index: number): BatchedFile {
-    const word = (of: keyof typeof WORD) => this.words[index * WORDS_PER_FILE + WORD[of]] ?? 0
+    const word = this.wordsOf(index)
     return {
       directoryAt: word('directory'),
       nameAt: word('name'),
@@ -231,7 +235,7 @@ export class FileBatch {
   }
 
   result(index: number): FileResult {
-    const word = (of: keyof typeof WORD) => this.words[index * WORDS_PER_FILE + WORD[of]] ?? 0
+    const word = this.wordsOf(index)
     return {
       failedStep: word('failedStep'),
       errno: word('errno'),
