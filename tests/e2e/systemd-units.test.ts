@@ -3,6 +3,7 @@ import { dirname } from 'node:path'
 import { z } from 'zod'
 import { reeveBinary } from '../kit/binary.ts'
 import { testWith } from '../kit/needs.ts'
+import { recordStore } from '../kit/rule-cases-of-store.ts'
 import { SystemdHost, whyNoSystemdHost } from '../kit/systemd-host/host.ts'
 import { waitUntil } from '../kit/wait.ts'
 
@@ -60,6 +61,7 @@ async function look(
   const { stdout, stderr } = await host.run(...as, 'sh', '-c', both)
   const [run = '', list = ''] = stdout.split('@@@')
   if (run.trim() === '') throw new Error(stderr)
+  await recordStore(host.pathOf(`${directory}/state/reeve.db`))
   return { run, findings: findingList.parse(JSON.parse(list)).filter(({ rule }) => !rule.startsWith('job-')) }
 }
 

@@ -11,6 +11,7 @@ import {
 } from '../../agent/worker/protocol.ts'
 import { JAIL_ARGUMENT } from '../../agent/worker/self.ts'
 import { reeveBinary } from './binary.ts'
+import { recordReport } from './rule-cases.ts'
 
 export interface PhaseSettings {
   plugin: string
@@ -106,6 +107,7 @@ export async function runPhase(settings: PhaseSettings): Promise<PhaseResult> {
   await child.exited
   const report = messages.find((message) => message.type === 'report')
   const failed = messages.find((message) => message.type === 'failed')
+  if (report) await recordReport(plugin, kind, reportSchema.parse(report.report))
   return {
     sandbox: messages.find((message) => message.type === 'jailed')?.sandbox,
     report: report && reportSchema.parse(report.report),

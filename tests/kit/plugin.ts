@@ -17,6 +17,7 @@ import { toGrants } from '../../agent/host/grants.ts'
 import { SURVEYS, surveyProcesses } from '../../agent/host/process-survey.ts'
 import { LocalHostReader } from '../../agent/host/reader.ts'
 import { LocalHostWriter } from '../../agent/host/writer.ts'
+import { recordCases, ruleCases } from './rule-cases.ts'
 
 /** A directory of its own below the system's temporary one; removed by `using`. */
 export function temporaryDirectory(name = 'reeve-test'): { path: string } & Disposable {
@@ -75,11 +76,12 @@ export function pluginUnderTest<S extends z.ZodObject>(
       toGrants({}, run.stateDir, (path) => [path]),
     ),
   })
-  const accept = (report: Report): Report => {
+  const accept = (phase: 'check' | 'apply', report: Report): Report => {
     reportSchema.parse(report)
     for (const { rule } of report.findings) {
       if (!(rule in spec.rules)) throw new Error(`plugin ${spec.name} reported the undeclared rule "${rule}"`)
     }
+    recordCases(ruleCases(spec.name, phase, Object.keys(spec.rules), report))
     return report
   }
   return {
@@ -90,12 +92,13 @@ export function pluginUnderTest<S extends z.ZodObject>(
       const survey = looks.length > 0 ? surveyProcesses(looks) : undefined
       const grants = toGrants(permissions.check, run.stateDir, expand)
       const host = new LocalHostReader(root, grants, undefined, survey)
-      return accept(await spec.check({ ...context(), memory, host }))
+      return accept('check', await spec.check({ ...context(), memory, host }))
     },
     async apply(findings: Finding[], memory = run.memory): Promise<Report> {
       if (!spec.apply || !permissions.apply) throw new Error(`plugin ${spec.name} has no apply`)
       const host = new LocalHostWriter(root, toGrants(permissions.apply, run.stateDir, expand))
       return accept(
+        'apply',
         await spec.apply({ ...context(), memory, host, findings: findings.filter((f) => f.fixable) }),
       )
     },

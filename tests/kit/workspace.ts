@@ -13,6 +13,7 @@ import { z } from 'zod'
 import { openStore, openStoreForReading, type Store } from '../../agent/store/open.ts'
 import { reeveBinary } from './binary.ts'
 import { temporaryDirectory } from './plugin.ts'
+import { recordStore } from './rule-cases-of-store.ts'
 import { waitUntil } from './wait.ts'
 
 export interface Result {
@@ -139,6 +140,7 @@ export class Workspace implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     for (const daemon of this.daemons) await daemon.kill()
+    if (existsSync(this.database)) await recordStore(this.database)
     this.directory[Symbol.dispose]()
   }
 }

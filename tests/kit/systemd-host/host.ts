@@ -143,6 +143,11 @@ export class SystemdHost implements AsyncDisposable {
     return this.peek(...service, '--working-directory=/', `--setenv=PATH=${PATH}`, '--', ...command)
   }
 
+  /** Where this machine sees a path of the running host. */
+  pathOf(path: string): string {
+    return `/proc/${this.#leader}/root${path}`
+  }
+
   /** The command line by which this machine runs a command in the host. */
   inside(...command: string[]): string[] {
     const environment = ['env', '-i', `PATH=${PATH}`, 'LANG=C.UTF-8', 'SYSTEMD_PAGER=', 'SYSTEMD_COLORS=0']

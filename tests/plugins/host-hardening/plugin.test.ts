@@ -91,6 +91,22 @@ test('a fresh Debian 12 has nothing that an operator would call wrong', async ()
   ])
 })
 
+test('check has not even a note on a kernel that is set as it should be', async () => {
+  const { findings } = await look(
+    {},
+    { '/proc/sys/kernel/kptr_restrict': '1\n', '/proc/sys/kernel/yama/ptrace_scope': '1\n' },
+  )
+  expect(findings).toEqual([])
+})
+
+// Below another root the kernel of this machine is not asked.
+test('check finds that nothing keeps the clock, or that what does agrees with no server', async () => {
+  const service = '/sys/fs/cgroup/system.slice/systemd-timesyncd.service'
+  const mark = '/run/systemd/timesync/synchronized'
+  expect(await verdicts({}, {}, [service])).toEqual({ findings: ['no-time-service clock'], blind: [] })
+  expect(await verdicts({}, {}, [mark])).toEqual({ findings: ['clock-not-synchronised clock'], blind: [] })
+})
+
 const DM = '/sys/devices/virtual/block'
 const storages: [name: string, path: string, files: Record<string, TreeFile>, state: string][] = [
   ['a plain disk', '/var/lib/app', {}, 'plain'],
@@ -403,6 +419,12 @@ const flags: [
     { mounts: [{ path: '/tmp', separate: true }] },
     {},
     ['not-own-mount /tmp'],
+  ],
+  [
+    '/tmp is the mount of its own that it must be',
+    { mounts: [{ path: '/tmp', separate: true, flags: ['nodev'] }] },
+    mounts('30 22 0:9 / /tmp rw,nosuid,nodev - tmpfs tmpfs rw'),
+    [],
   ],
   ['/tmp has the flags', {}, mounts('30 22 0:9 / /tmp rw,nosuid,nodev - tmpfs tmpfs rw'), []],
   [

@@ -51,6 +51,37 @@ test('check judges server and clients of a host, with the places of what is wron
   ])
 })
 
+test('check finds each kind of wrong setting of the server, and nothing once they are right', async () => {
+  const settings = (value: { login: string; root: string; empty: string; rhosts: string; ciphers: string }) =>
+    [
+      `PasswordAuthentication ${value.login}`,
+      'KbdInteractiveAuthentication no',
+      `PermitRootLogin ${value.root}`,
+      `PermitEmptyPasswords ${value.empty}`,
+      `IgnoreRhosts ${value.rhosts}`,
+      `Ciphers ${value.ciphers}`,
+      '',
+    ].join('\n')
+  const wrong = { login: 'yes', root: 'yes', empty: 'yes', rhosts: 'no', ciphers: 'aes128-cbc' }
+  const right = { login: 'no', root: 'no', empty: 'no', rhosts: 'yes', ciphers: 'aes256-gcm@openssh.com' }
+  const judge = async (text: string) => {
+    using host = hostWith({ '/etc/ssh/sshd_config': text })
+    const { findings, blind } = await host.run.check()
+    return { found: findings.map(({ rule, evidence }) => [rule, evidence?.place]), blind }
+  }
+  expect(await judge(settings(wrong))).toEqual({
+    found: [
+      ['password-login', '/etc/ssh/sshd_config:1'],
+      ['root-login', '/etc/ssh/sshd_config:3'],
+      ['empty-passwords', '/etc/ssh/sshd_config:4'],
+      ['loose-setting', '/etc/ssh/sshd_config:5'],
+      ['weak-algorithm', '/etc/ssh/sshd_config:6'],
+    ],
+    blind: [],
+  })
+  expect(await judge(settings(right))).toEqual({ found: [], blind: [] })
+})
+
 test('check says that its rules about the server do not apply where there is none', async () => {
   using host = hostWith({ '/etc/hostname': 'x' })
   const { findings, inapplicable } = await host.run.check()
