@@ -75,6 +75,25 @@ test('attest signs and dates a statement with its evidence; the finding is gone,
   expect((await job.check(NOW + 91 * DAY)).findings.map(({ rule }) => rule)).toContain('attestation-overdue')
 })
 
+test('check finds what is due soon from the days on that were asked for, until it is stated again', async () => {
+  using work = temporaryDirectory()
+  const job = attesting(work.path)
+  await job.attest(NOW, 'drill', { note: 'done' })
+  const drillAt = async (time: string) =>
+    (await job.check(Date.parse(time))).findings.filter(({ subject }) => subject === 'drill')
+  expect(await drillAt('2027-05-16T11:59:59Z')).toEqual([])
+  expect(await drillAt('2027-05-16T12:00:00Z')).toMatchObject([
+    {
+      rule: 'attestation-due-soon',
+      severity: 'info',
+      summary: 'Go through an incident: due on 2027-05-30',
+      evidence: { every: '90d', lastAt: new Date(NOW).toISOString() },
+    },
+  ])
+  await job.attest(Date.parse('2027-05-16T12:00:00Z'), 'drill', { note: 'done again' })
+  expect(await drillAt('2027-05-30T12:00:00Z')).toEqual([])
+})
+
 test('attest refuses what is not known, has no note, or lacks the evidence', async () => {
   using work = temporaryDirectory()
   const { attest } = attesting(work.path)

@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, expect, setDefaultTimeout, test } from 'bun:test'
 import {
+  appendFileSync,
   chmodSync,
   cpSync,
   existsSync,
@@ -17,7 +18,7 @@ import { join } from 'node:path'
 import type { Report } from '../../../agent/contract/mod.ts'
 import { testWith } from '../../kit/needs.ts'
 import { asOrdinaryUser } from '../../kit/ordinary-user.ts'
-import { BackupFixture, DAY_MS, onDisk, PASSPHRASE, rulesOf } from './fixture.ts'
+import { BackupFixture, DAY_MS, onDisk, PASSPHRASE, rulesOf, storedIn } from './fixture.ts'
 import { GnuPg } from './gnupg.ts'
 import { mountTmpfs, unmount, whyNoMount } from './mount.ts'
 
@@ -204,6 +205,80 @@ test('a key that cannot be used stops the backup before anything is written', as
   expect(stored(fixture)).toEqual([])
   expect(rulesOf(after)).toEqual(rulesOf(before))
 })
+
+test('check finds a file that was written to while it was backed up, until a backup has it at rest', async () => {
+  using fixture = new BackupFixture()
+  fixture.write('quiet', 'quiet')
+  // What cannot be compressed is read as slowly as it is written: the timer has its turn meanwhile.
+  const busy = fixture.write('busy', crypto.getRandomValues(new Uint8Array(32_000_000)))
+  const writing = setInterval(() => appendFileSync(busy, 'x'), 1)
+  try {
+    expect((await fixture.enforce()).after.findings).toMatchObject([
+      {
+        rule: 'source-changed',
+        subject: busy,
+        severity: 'warning',
+        summary: expect.stringContaining('it was written to while it was read'),
+        evidence: { backup: stored(fixture)[0] },
+      },
+    ])
+  } finally {
+    clearInterval(writing)
+  }
+  expect((await nextDay(fixture)).findings).toEqual([])
+})
+
+withGpg(
+  'check finds a key that expires within 30 days, until one is exported that was extended',
+  async () => {
+    const userId = 'Expires <expires@example.org>'
+    const fingerprint = home().makeKey(userId, { expire: '2026-12-20' })
+    const file = join(home().home, 'expires.asc')
+    const at = ['--faked-system-time', '20261120T000000']
+    home().exportPublic(file, [userId], { armor: true })
+    using fixture = new BackupFixture({ recipients: [{ file }] })
+    fixture.write('a', 'a')
+    const { findings } = (await fixture.enforce()).after
+    expect(findings).toMatchObject([
+      { rule: 'recipient-expiring', subject: fingerprint, severity: 'warning' },
+    ])
+    expect(findings[0]?.summary).toBe(`The key ${fingerprint} of ${userId} expires on 2026-12-20`)
+    expect(findings[0]?.evidence).toMatchObject({ file })
+    // The key itself, and then its subkeys: gpg extends either without the other.
+    for (const subkeys of [[], ['*']])
+      home().run([...at, '--quick-set-expire', fingerprint, '1y', ...subkeys])
+    home().exportPublic(file, [userId], { armor: true })
+    expect((await fixture.check()).findings).toEqual([])
+  },
+)
+
+testWith({ reason: whyNoMount() })(
+  'check finds a destination in which the next backup has hardly room, until room is made',
+  async () => {
+    using fixture = new BackupFixture()
+    mountTmpfs(fixture.destination)
+    try {
+      fixture.write('a', crypto.getRandomValues(new Uint8Array(300_000)))
+      expect((await fixture.enforce()).after.findings).toEqual([])
+      const ballast = join(fixture.destination, 'ballast')
+      writeFileSync(ballast, new Uint8Array(500_000))
+      const { findings } = await fixture.check()
+      expect(findings).toMatchObject([
+        {
+          rule: 'destination-full',
+          subject: fixture.destination,
+          severity: 'warning',
+          evidence: { lastBackupBytes: statSync(join(fixture.destination, storedIn(fixture)[0] ?? '')).size },
+        },
+      ])
+      expect(Number(findings[0]?.evidence?.freeBytes)).toBeWithin(1, 300_000)
+      rmSync(ballast)
+      expect((await fixture.check()).findings).toEqual([])
+    } finally {
+      unmount(fixture.destination)
+    }
+  },
+)
 
 test('a source without anything in it makes no backup', async () => {
   using fixture = new BackupFixture()

@@ -144,6 +144,24 @@ test.each([
   expect(await brief({ 'compose.yaml': text })).toEqual(expected)
 })
 
+test('check finds name servers that are not listed, until what the remedy says stands in the file', async () => {
+  const config = { dns: ['10.0.0.53', '10.0.0.54'] }
+  const { findings, blind } = await lint({ 'compose.yaml': lineAdded('dns: [10.0.0.53, 8.8.8.8]') }, config)
+  expect(findings).toMatchObject([
+    {
+      rule: 'foreign-dns',
+      subject: '/srv/app/compose.yaml:web',
+      summary: expect.stringContaining('asks name servers that are not listed: 8.8.8.8'),
+      evidence: { path: '/srv/app/compose.yaml', line: 14 },
+    },
+  ])
+  expect(blind).toEqual([])
+  const [line = ''] = /dns: \[.*?\]/.exec(findings[0]?.remedy ?? '') ?? []
+  const mended = await lint({ 'compose.yaml': lineAdded(line) }, config)
+  expect([mended.findings, mended.blind]).toEqual([[], []])
+  expect(mended.inapplicable?.map(({ rule }) => rule)).not.toContain('foreign-dns')
+})
+
 test('limits may stand under deploy', async () => {
   const limits = 'deploy: {resources: {limits: {memory: 512M, cpus: "0.5", pids: 100}}}'
   const text = GOOD.split('\n')

@@ -1,6 +1,7 @@
 import { expect, test } from 'bun:test'
 import { chmodSync, lchownSync, mkdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import type { z } from 'zod'
 import plugin from '../../../plugins/containers/plugin.ts'
 import { CONTAINER_RULES, RUNNING_RULES } from '../../../plugins/containers/rules.ts'
 import {
@@ -22,7 +23,10 @@ const OF_ENGINES = [...Object.keys(CONTAINER_RULES), ...Object.keys(RUNNING_RULE
 const images = { [GOOD_IMAGE]: dockerImage() }
 
 /** A host that has nothing but a socket of Docker. */
-function hostWith(answers: Answers = dockerAnswers([dockerContainer('web')], images)) {
+function hostWith(
+  answers: Answers = dockerAnswers([dockerContainer('web')], images),
+  config: z.input<typeof plugin.config> = {},
+) {
   const root = temporaryDirectory()
   for (const directory of ['run', 'etc/docker', 'proc', 'home', 'usr/bin']) {
     mkdirSync(join(root.path, directory), { recursive: true })
@@ -34,7 +38,7 @@ function hostWith(answers: Answers = dockerAnswers([dockerContainer('web')], ima
   const server = new DockerServer(join(root.path, 'run/docker.sock'), answers)
   const run = pluginUnderTest(
     plugin,
-    { sockets: ['/run/docker.sock'], answerTimeout: '300ms' },
+    { sockets: ['/run/docker.sock'], answerTimeout: '300ms', ...config },
     { root: root.path, stateDir: '/state', now: NOW },
   )
   return {
@@ -90,6 +94,26 @@ test('check finds what is wrong with the containers of a daemon, by their names'
     'container-stale docker/job',
   ])
   expect(blind).toEqual([])
+})
+
+test('check finds name servers of a container that are not listed, until it is made with a listed one', async () => {
+  const asking = (...servers: string[]) =>
+    hostWith(dockerAnswers([dockerContainer('web', { Dns: servers })], images), { dns: ['10.0.0.53'] })
+  using foreign = asking('8.8.8.8', '10.0.0.53')
+  const { findings, blind } = await foreign.run.check()
+  expect(findings).toMatchObject([
+    {
+      rule: 'foreign-dns',
+      subject: 'docker/web',
+      summary: expect.stringContaining('not listed: 8.8.8.8'),
+      remedy: expect.stringContaining('--dns 10.0.0.53'),
+    },
+  ])
+  expect(blind).toEqual([])
+  using listed = asking('10.0.0.53')
+  const mended = await listed.run.check()
+  expect([mended.findings, mended.blind]).toEqual([[], []])
+  expect(mended.inapplicable?.map(({ rule }) => rule)).not.toContain('foreign-dns')
 })
 
 test('check of an image that is shared asks for it once', async () => {

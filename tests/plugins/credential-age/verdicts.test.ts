@@ -1,12 +1,13 @@
 import { afterAll, expect, test } from 'bun:test'
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { z } from '../../../agent/contract/mod.ts'
 import type { configSchema } from '../../../plugins/credential-age/config.ts'
 import { Authority, openssl } from '../../kit/authority.ts'
+import { testWith } from '../../kit/needs.ts'
 import { blindOf, hostWith, rulesOf } from './host.ts'
-import { DAY, NOW } from './material.ts'
+import { DAY, gnuPg, NOW } from './material.ts'
 
 const TOKEN = 'k7Q2vXw9Lr4TzB8mNc3Pf6HsJd5Ga1Ye'
 const OTHER = 'Zp8Wq3RtYv6Mx1Kb7Nc4Lf9Hs2Jd5Ga0'
@@ -508,4 +509,47 @@ test('check() is blind when it cannot see the processes of others', async () => 
   host.write('/etc/env', `A_TOKEN=${TOKEN}\n`)
   rmSync(host.path('proc/1'), { recursive: true })
   expect(blindOf(await host.check())).toEqual(['/proc: it hides the processes of other users (hidepid)'])
+})
+
+testWith({ programs: ['gpg'] })('check finds a key that was revoked and is still in place', async () => {
+  using host = hostWith([{ kind: 'openpgp-key', path: '/etc/key.asc' }])
+  using home = gnuPg(host.root)
+  const user = 'leaver@example.org'
+  const at = ['--faked-system-time', '20270201T000000!']
+  home.gpg(...at, '--quick-gen-key', user, 'default', 'default', 'never')
+  host.write('/etc/key.asc', home.gpg('--armor', '--export', user))
+  expect(rulesOf(await host.check())).toEqual([])
+  const [name = ''] = readdirSync(host.path('gnupg/openpgp-revocs.d'))
+  const certificate = readFileSync(host.path(`gnupg/openpgp-revocs.d/${name}`), 'utf8')
+  home.gpg(...at, '--import', host.write('/revocation.asc', certificate.replace(':-----BEGIN', '-----BEGIN')))
+  host.write('/etc/key.asc', home.gpg('--armor', '--export', user))
+  const { findings } = await host.check()
+  expect(findings).toMatchObject([
+    {
+      rule: 'credential-revoked',
+      subject: expect.stringMatching(/^\/etc\/key\.asc#[0-9A-F]{16}$/),
+      severity: 'warning',
+      summary: expect.stringMatching(/^The OpenPGP key .* is revoked, but still in place$/),
+    },
+  ])
+})
+
+test('check finds a rotation that is declared while the value is the one from before it', async () => {
+  using host = hostWith([{ kind: 'env-file', path: '/etc/env', rotatedAt: '2027-03-05' }])
+  host.write('/etc/env', `API_TOKEN=${TOKEN}\n`)
+  const early = await host.check()
+  const summaries = ({ findings }: typeof early) =>
+    findings.map(
+      ({ rule, subject, summary }) => `${rule} ${subject}: ${summary.replace(/^.* was not/, 'not')}`,
+    )
+  const unrotated = 'credential-unrotated /etc/env#API_TOKEN: not rotated as declared'
+  expect(summaries(early)).toEqual([`${unrotated}: that day is still to come`])
+  const later = { now: new Date(NOW.getTime() + 9 * DAY), memory: early.memory }
+  // Written again on the day, but with the value of before.
+  host.write('/etc/env', `API_TOKEN=${TOKEN}\n`, new Date('2027-03-05T10:00:00Z'))
+  expect(summaries(await host.check(later))).toEqual([
+    `${unrotated}: its value is the one that was there on 2027-03-01`,
+  ])
+  host.write('/etc/env', `API_TOKEN=${OTHER}\n`, new Date('2027-03-05T10:00:00Z'))
+  expect(rulesOf(await host.check(later))).toEqual([])
 })

@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, expect, setDefaultTimeout, test } from 'bun:test'
+import { X509Certificate } from 'node:crypto'
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import net from 'node:net'
 import { networkInterfaces, tmpdir } from 'node:os'
@@ -23,13 +24,22 @@ afterAll(() => rmSync(directory, { recursive: true, force: true }))
 const TOKEN = 'a-token-of-a-test'
 
 /** A service with a guarded page, an open one, and health for who has the token. */
-function service(options: { hostname?: string; tls?: { cert: string; key: string } } = {}) {
+function service({
+  page,
+  ...options
+}: {
+  hostname?: string
+  port?: number
+  tls?: { cert: string; key: string }
+  page?: () => Response
+} = {}) {
   const server = Bun.serve({
     hostname: '127.0.0.1',
     port: 0,
     ...options,
     fetch: ({ url, headers }) => {
       const { pathname } = new URL(url)
+      if (page && pathname === '/page') return page()
       if (pathname === '/open') return new Response('all of it')
       if (pathname === '/metrics') return new Response('jobs_failed_total{job="a"} 7\n')
       if (pathname === '/redirect') return Response.redirect('/open', 302)
@@ -85,6 +95,54 @@ test('check finds what is open, and is content with what refuses', async () => {
     'untrusted-certificate',
     'old-certificate-served',
   ])
+})
+
+test('check finds headers, cookies, text and numbers that are not right, until the service is mended', async () => {
+  const text = (healthy: string, failed: number) => `# ${healthy}\njobs_failed_total{job="a"} ${failed}\n`
+  let page = () =>
+    new Response(text('sick', 7), {
+      headers: { 'X-Powered-By': 'PHP/5', 'Set-Cookie': 'sid=somebodys-session; HttpOnly; SameSite=Lax' },
+    })
+  await using server = service({ page: () => page() })
+  const asked: Omit<Settings, 'name'> = {
+    url: `http://127.0.0.1:${server.port}/page`,
+    responseHeaders: { 'X-Frame-Options': ['DENY'] },
+    forbiddenHeaders: ['X-Powered-By'],
+    cookies: 'strict',
+    contains: 'healthy',
+    metrics: [{ name: 'jobs_failed_total', atMost: 5 }],
+  }
+  const { findings, blind } = await probe(asked)
+  expect(blind).toEqual([])
+  expect(findings.map(({ rule, subject, summary }) => `${subject} ${rule}: ${summary}`)).toEqual([
+    `p0 missing-header: GET ${asked.url} is answered with no X-Frame-Options`,
+    `p0 forbidden-header: GET ${asked.url} is answered with X-Powered-By`,
+    `p0 loose-cookie: GET ${asked.url} sets the cookie sid (not Secure)`,
+    `p0 unexpected-body: GET ${asked.url} is answered without "healthy"`,
+    `p0 metric-out-of-range: GET ${asked.url} is answered with jobs_failed_total 7, wanted at most 5`,
+  ])
+  expect(JSON.stringify(findings)).not.toContain('somebodys-session')
+  page = () =>
+    new Response(text('healthy', 5), {
+      headers: { 'X-Frame-Options': 'deny', 'Set-Cookie': 'sid=x; HttpOnly; Secure; SameSite=Lax' },
+    })
+  const mended = await probe(asked)
+  expect([mended.found, mended.blind]).toEqual([[], []])
+  expect(findings.filter(({ rule }) => mended.idle.includes(rule))).toEqual([])
+})
+
+test('check finds that nothing listens, until the service is started', async () => {
+  const port = freePort()
+  const asked = { url: `http://127.0.0.1:${port}/open`, whenDown: 'finding' } as const
+  const down = await probe(asked)
+  expect(down.found).toEqual(['p0 not-answering'])
+  expect(down.findings[0]).toMatchObject({
+    severity: 'critical',
+    summary: `${asked.url}: nothing listens on port ${port}`,
+  })
+  await using _server = service({ port })
+  const { found, blind, idle } = await probe(asked)
+  expect([found, blind, idle.includes('not-answering')]).toEqual([[], [], false])
 })
 
 test('check is never green about a service that does not listen', async () => {
@@ -204,4 +262,34 @@ test('check looks whom it talks to, and whether the renewed certificate is serve
   expect(missing.blind).toMatchObject([{ subject: 'p0', rules: ['old-certificate-served'] }])
   writeFileSync(join(directory, 'rubbish.pem'), 'rubbish')
   expect((await probe({ ...common, certificate: join(directory, 'rubbish.pem') })).blind).toHaveLength(1)
+})
+
+test('check finds that a renewed certificate is not served, until the service has loaded it', async () => {
+  const read = (path: string) => readFileSync(path, 'utf8')
+  const issue = () => {
+    const { certificate, key } = authority.issue('a.example.org', ['DNS:a.example.org'])
+    return { cert: read(certificate), key: read(key) }
+  }
+  const [first, renewed] = [issue(), issue()]
+  const certificate = join(directory, 'served.pem')
+  const port = freePort()
+  const url = `https://a.example.org:${port}/open`
+  const check = () => probe({ url, connectTo: '127.0.0.1', authority: authority.certificate, certificate })
+  writeFileSync(certificate, first.cert)
+  {
+    await using _server = service({ port, tls: first })
+    const same = await check()
+    expect([same.found, same.blind, same.idle.includes('old-certificate-served')]).toEqual([[], [], false])
+    writeFileSync(certificate, renewed.cert)
+    const { found, findings, blind } = await check()
+    expect([found, blind]).toEqual([['p0 old-certificate-served'], []])
+    const [served, file] = [first, renewed].map(({ cert }) => new X509Certificate(cert).serialNumber)
+    expect(findings[0]).toMatchObject({
+      summary: expect.stringContaining(`${url} serves the certificate ${served} until`),
+      evidence: { path: certificate, served, file },
+    })
+  }
+  await using _server = service({ port, tls: renewed })
+  const loaded = await check()
+  expect([loaded.found, loaded.blind]).toEqual([[], []])
 })

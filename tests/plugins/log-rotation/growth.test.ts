@@ -1,5 +1,7 @@
 import { expect, test } from 'bun:test'
+import { rmSync, writeFileSync } from 'node:fs'
 import fc from 'fast-check'
+import type { Json } from '../../../agent/contract/mod.ts'
 import {
   growthPerDay,
   keepPoints,
@@ -9,6 +11,9 @@ import {
   rememberSizes,
 } from '../../../plugins/log-rotation/growth.ts'
 import { forecastFull, spaceFindings, spaceMetrics } from '../../../plugins/log-rotation/space.ts'
+import { canMount, smallFileSystem } from '../../fault/small-file-system.ts'
+import { testWith } from '../../kit/needs.ts'
+import { logFixture } from './fixture.ts'
 
 const HOUR_MS = 3_600_000
 const DAY_MS = 24 * HOUR_MS
@@ -106,3 +111,42 @@ test('spaceFindings() tells what is full within the time, and is silent about wh
   expect(spaceFindings(spaces, memory, 5 * DAY_MS, nowMs)).toEqual([])
   expect(spaceMetrics(spaces, memory, nowMs)).toMatchObject([{ name: 'filesystem_full_timestamp_seconds' }])
 })
+
+testWith({ root: true, reason: canMount ? undefined : 'nothing can be mounted' })(
+  'check finds a file system that fills up within the time, when it was watched for a day, until there is room again',
+  async () => {
+    using logs = logFixture({ paths: ['small/a.log'], size: '1G' })
+    const mount = logs.path('small')
+    using _ = smallFileSystem(mount, 'size=4m,mode=755')
+    writeFileSync(`${mount}/a.log`, 'a line\n')
+    let memory: Json | undefined
+    const later = async () => {
+      logs.nowMs += 8 * HOUR_MS
+      const report = await logs.underTest().check(memory)
+      memory = report.memory
+      return report
+    }
+    const fill = (piece: number) => writeFileSync(`${mount}/piece-${piece}`, new Uint8Array(262_144))
+    for (let piece = 0; piece < 3; piece++) {
+      fill(piece)
+      expect((await later()).findings).toEqual([])
+    }
+    fill(3)
+    const { findings, metrics } = await later()
+    expect(findings).toMatchObject([{ rule: 'filesystem-full-soon', subject: mount, severity: 'warning' }])
+    const { freeBytes, fullInSeconds } = findings[0]?.evidence ?? {}
+    expect(Number(freeBytes)).toBeWithin(3_000_000, 4 * 1_048_576 - 4 * 262_144)
+    expect(Number(fullInSeconds)).toBe(Math.round((Number(freeBytes) / 262_144) * 8 * 3600))
+    expect(findings[0]?.summary).toStartWith(`${mount} is full in 3d`)
+    expect(metrics?.find(({ name }) => name === 'filesystem_full_timestamp_seconds')).toMatchObject({
+      value: logs.nowMs / 1000 + Number(fullInSeconds),
+      labels: { path: mount },
+    })
+    logs.config.fullWithin = '3d'
+    expect((await logs.underTest().check(memory)).findings).toEqual([])
+    logs.config.fullWithin = '14d'
+    for (let piece = 0; piece < 4; piece++) rmSync(`${mount}/piece-${piece}`)
+    await later()
+    expect((await later()).findings).toEqual([])
+  },
+)

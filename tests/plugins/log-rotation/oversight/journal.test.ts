@@ -4,7 +4,8 @@ import { toGrants } from '../../../../agent/host/grants.ts'
 import { LocalHostReader } from '../../../../agent/host/reader.ts'
 import type { JournalSettings } from '../../../../agent/lib/journald-settings.ts'
 import { beginOf, checkJournal, judgeJournal } from '../../../../plugins/log-rotation/oversight/journal.ts'
-import { temporaryDirectory } from '../../../kit/plugin.ts'
+import plugin from '../../../../plugins/log-rotation/plugin.ts'
+import { pluginUnderTest, temporaryDirectory } from '../../../kit/plugin.ts'
 
 const DAY_MS = 86_400_000
 const now = Date.parse('2026-06-10T00:00:00Z')
@@ -70,4 +71,37 @@ test('checkJournal() reads the configuration with its drop-ins, and the files of
   write('/etc/systemd/journald.conf.d/20.conf', '[Journal]\nSystemMaxUse=10K\n')
   expect((await check()).findings[0]?.summary).toContain('reaches its 10.0 KiB after 20d')
   expect((await checkJournal(host, [], now, new AbortController().signal)).findings).toEqual([])
+})
+
+test('check finds a journal that does not outlive the host, or is kept too long, until it is as the policies say', async () => {
+  using root = temporaryDirectory('reeve-journal')
+  const write = (path: string, text: string) => {
+    mkdirSync(`${root.path}${path.slice(0, path.lastIndexOf('/'))}`, { recursive: true })
+    writeFileSync(`${root.path}${path}`, text)
+  }
+  const check = async () => {
+    const retention = [{ paths: ['/var/log/journal'], atLeast: '30d', atMost: '90d' }]
+    const config = { sets: [{ name: 'app', paths: ['/var/log/app.log'], size: '1M' }], retention }
+    const run = { root: root.path, stateDir: '/state', now: new Date(now) }
+    const { findings, blind } = await pluginUnderTest(plugin, config, run).check()
+    expect(blind).toEqual([])
+    return findings
+  }
+  const conf = '/etc/systemd/journald.conf.d/retention.conf'
+  write('/var/log/app.log', 'a line\n')
+  write('/etc/systemd/journald.conf', '[Journal]\nStorage=volatile\n')
+  const summary = 'The journal is lost with every start of the host (Storage=volatile), wanted at least 30d'
+  expect(await check()).toMatchObject([
+    { rule: 'journal-retention', subject: '/var/log/journal', severity: 'warning', summary },
+  ])
+  write(conf, '[Journal]\nStorage=persistent\n')
+  expect(await check()).toMatchObject([
+    {
+      rule: 'journal-retention',
+      summary: 'The journal is kept without an end in time, wanted at most 90d',
+      remedy: `Set MaxRetentionSec=90day in ${conf}`,
+    },
+  ])
+  write(conf, '[Journal]\nStorage=persistent\nMaxRetentionSec=90day\n')
+  expect(await check()).toEqual([])
 })

@@ -90,6 +90,38 @@ test('a set and a block of logrotate are held against the policies about their l
   )
 })
 
+test('check finds a log that is kept longer than a policy allows, or without an end in time', async () => {
+  using logs = logFixture({ paths: ['a.log'], interval: 'weekly', keep: 4 })
+  writeFileSync(logs.path('a.log'), '')
+  const atMost = (days: string) => {
+    logs.config.retention = [{ paths: [logs.path('*')], atMost: days, source: 'guide 1' }]
+  }
+  atMost('35d')
+  expect((await logs.check()).findings).toEqual([])
+  atMost('34d')
+  expect((await logs.check()).findings).toMatchObject([
+    {
+      rule: 'retention-too-long',
+      subject: logs.path('a.log'),
+      severity: 'warning',
+      summary: expect.stringContaining(
+        'is kept for up to 35d (set app: keep 4, weekly), wanted at most 34d (guide 1)',
+      ),
+      evidence: { rule: 'set app: keep 4, weekly', keep: 4 },
+    },
+  ])
+
+  using bySize = logFixture({ paths: ['a.log'], size: '1M', keep: 4 })
+  writeFileSync(bySize.path('a.log'), '')
+  bySize.config.retention = [{ paths: [bySize.path('*')], atMost: '30d' }]
+  const [finding] = (await bySize.check()).findings
+  expect(finding).toMatchObject({ rule: 'retention-too-long', subject: bySize.path('a.log') })
+  expect(finding?.summary).toContain('is kept without an end in time')
+  expect(finding?.remedy).toContain('maxAge (maxage in a file of logrotate) to 30 days')
+  bySize.config.sets = bySize.config.sets.map((set) => ({ ...set, maxAge: '30d' }))
+  expect((await bySize.check()).findings).toEqual([])
+})
+
 test('a set by size is held against the age of what it keeps', async () => {
   using logs = logFixture({ paths: ['a.log'], size: '1M', keep: 2 })
   writeFileSync(logs.path('a.log'), '')
