@@ -9,7 +9,7 @@ import {
 import type { Config, LogSettings } from './config.ts'
 import { judgeTimes, LineReview, lineStateSchema } from './line-review.ts'
 import { positionSchema, readLines } from './read-lines.ts'
-import { LINE_RULES } from './rules.ts'
+import { LINE_RULES, rulesOfLog } from './rules.ts'
 
 const findingSchema = z.object({
   rule: z.string(),
@@ -32,8 +32,8 @@ export interface LinesChecked {
   findings: Finding[]
   blind: Blind[]
   memory: Record<string, LogMemory>
-  /** Logs that are there. */
-  examined: number
+  /** Logs that are there, read or not. */
+  paths: Set<string>
   skipped: number
   /** Settings whose logs are not there, which is in order. */
   absent: LogSettings[]
@@ -41,28 +41,35 @@ export interface LinesChecked {
 
 /** Every declared log, from where the last run ended. */
 export function checkLines(ctx: CheckContext<Config>, known: Record<string, LogMemory>): LinesChecked {
-  const checked: LinesChecked = { findings: [], blind: [], memory: {}, examined: 0, skipped: 0, absent: [] }
+  const checked: LinesChecked = {
+    findings: [],
+    blind: [],
+    memory: {},
+    paths: new Set(),
+    skipped: 0,
+    absent: [],
+  }
   const { config, host } = ctx
   for (const settings of config.logs) {
-    const dark = (subject: string, reason: string) =>
-      checked.blind.push({ subject, reason, rules: LINE_RULES })
     const before = checked.blind.length
-    const entries = host.glob(settings.path, dark).filter(({ type }) => type !== 'directory')
+    const onBlind = (subject: string, reason: string) =>
+      checked.blind.push({ subject, reason, rules: rulesOfLog(settings) })
+    const entries = host.glob(settings.path, onBlind).filter(({ type }) => type !== 'directory')
     if (entries.length === 0 && checked.blind.length === before) {
       if (settings.missing === 'inapplicable') checked.absent.push(settings)
       else checked.findings.push(missing(settings))
     }
     for (const { path, size } of entries) {
-      if (path in checked.memory) continue
+      if (checked.paths.has(path)) continue
       ctx.signal.throwIfAborted()
-      checked.examined++
+      checked.paths.add(path)
       if (settings.maxBytes !== undefined && size > settings.maxBytes)
         checked.findings.push(tooLarge(path, size, settings.maxBytes))
       try {
         checkLog(ctx, settings, path, known[path], checked)
       } catch (error) {
         ctx.signal.throwIfAborted()
-        dark(path, describeError(error))
+        checked.blind.push({ subject: path, reason: describeError(error), rules: LINE_RULES })
         const last = known[path]
         if (last) checked.memory[path] = last
       }

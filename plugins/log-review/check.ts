@@ -1,9 +1,9 @@
 import { type Blind, type CheckContext, type Inapplicable, type Report, z } from '../../agent/contract/mod.ts'
 import { checkFailures, checkLogins } from './check-failures.ts'
 import { checkKeeping } from './check-keeping.ts'
-import { checkLines, type LinesChecked, logMemorySchema } from './check-lines.ts'
-import type { Config, LogSettings } from './config.ts'
-import type { RuleId } from './rules.ts'
+import { checkLines, logMemorySchema } from './check-lines.ts'
+import type { Config } from './config.ts'
+import { type Asked, RETENTION_RULES, RULES_OF_LOGS, type RuleId, rulesOfLog } from './rules.ts'
 
 const memorySchema = z.object({ logs: z.record(z.string(), logMemorySchema) })
 
@@ -13,67 +13,57 @@ export async function reviewLogs(ctx: CheckContext<Config>): Promise<Report> {
   const lines = checkLines(ctx, known)
   const logins = await checkLogins(ctx)
   const failures = await checkFailures(ctx)
-  const keeping = await checkKeeping(ctx, Object.keys(lines.memory))
-  const ofLines = settleLines(ctx.config, lines)
+  const keeping = await checkKeeping(ctx, lines.paths)
+  const ofLogs = settle(
+    RULES_OF_LOGS,
+    ctx.config.logs.map((one) => ({
+      subject: one.path,
+      rules: rulesOfLog(one),
+      isThere: !lines.absent.includes(one),
+    })),
+    'no log of the job asks for it',
+  )
+  const ofPolicies = settle(
+    RETENTION_RULES,
+    keeping.asked,
+    'no policy of the job asks for it of a log that is here and that no job of reeve rotates',
+  )
   return {
     findings: [lines, logins, failures, keeping].flatMap(({ findings }) => findings),
-    blind: [...[lines, logins, failures, keeping].flatMap(({ blind }) => blind), ...ofLines.blind],
+    blind: [lines, logins, failures, keeping, ofLogs, ofPolicies].flatMap(({ blind }) => blind),
     inapplicable: [
-      ...logins.inapplicable,
-      ...failures.inapplicable,
-      ...ofLines.inapplicable,
+      ...[logins, failures, ofLogs, ofPolicies].flatMap(({ inapplicable }) => inapplicable),
       ...[...keeping.idle].map(([rule, reason]) => ({ rule, reason })),
     ],
     metrics: [...logins.metrics, ...failures.metrics],
-    coverage: { examined: lines.examined + logins.examined + failures.examined + 1, skipped: lines.skipped },
+    coverage: {
+      examined: lines.paths.size + logins.examined + failures.examined + keeping.examined,
+      skipped: lines.skipped + keeping.skipped,
+    },
     memory: { logs: lines.memory },
   }
 }
 
-/** The rules that a log with these settings can break. */
-function rulesOf(settings: LogSettings): RuleId[] {
-  return [
-    ...(settings.missing === 'finding' ? (['log-missing'] as const) : []),
-    ...(settings.writtenWithin === undefined ? [] : (['log-not-growing'] as const)),
-    ...(settings.maxGap === undefined ? [] : (['log-gap'] as const)),
-    ...(settings.times || settings.format === 'json' ? (['log-unparsable'] as const) : []),
-    ...(settings.times ? (['log-disorder'] as const) : []),
-    ...(settings.fields.length > 0 ? (['audit-log-unusable'] as const) : []),
-    ...(settings.maxBytes === undefined ? [] : (['log-too-large'] as const)),
-  ]
-}
-
-const RULES_OF_LOGS: RuleId[] = [
-  'log-missing',
-  'log-not-growing',
-  'log-gap',
-  'log-unparsable',
-  'log-disorder',
-  'audit-log-unusable',
-  'log-too-large',
-]
-
 /**
- * A rule does not apply when no log asks for it, or none of those that do is there. Where another log asks for it, the
- * one that is not there is dark: it must not pass with the other.
+ * A rule does not apply when nothing asks for it, or nothing of what does is there. Where something else asks for it,
+ * what is not there is dark: it must not pass with the other.
  */
-function settleLines(
-  { logs }: Config,
-  { absent }: LinesChecked,
+function settle(
+  rules: RuleId[],
+  asked: Asked[],
+  unasked: string,
 ): { blind: Blind[]; inapplicable: Inapplicable[] } {
-  const present = new Set(logs.filter((one) => !absent.includes(one)).flatMap(rulesOf))
-  const asked = new Set(logs.flatMap(rulesOf))
-  const gone = absent
-    .map(({ path }) => path)
-    .join(', ')
-    .slice(0, 900)
-  const inapplicable: Inapplicable[] = RULES_OF_LOGS.filter((rule) => !present.has(rule)).map((rule) => ({
-    rule,
-    reason: asked.has(rule) ? `there is no ${gone}` : 'no log of the job asks for it',
-  }))
-  const blind = absent.flatMap((settings) => {
-    const rules = rulesOf(settings).filter((rule) => present.has(rule))
-    return rules.length > 0 ? [{ subject: settings.path, reason: 'there is no such log', rules }] : []
+  const present = new Set(asked.filter(({ isThere }) => isThere).flatMap((one) => one.rules))
+  const absent = asked.filter(({ isThere }) => !isThere)
+  const inapplicable = rules
+    .filter((rule) => !present.has(rule))
+    .map((rule): Inapplicable => {
+      const gone = absent.filter((one) => one.rules.includes(rule)).map(({ subject }) => subject)
+      return { rule, reason: gone.length > 0 ? `there is no ${gone.join(', ').slice(0, 900)}` : unasked }
+    })
+  const blind = absent.flatMap(({ subject, rules: own }) => {
+    const dark = own.filter((rule) => present.has(rule))
+    return dark.length > 0 ? [{ subject, reason: 'there is no such log', rules: dark }] : []
   })
   return { blind, inapplicable }
 }

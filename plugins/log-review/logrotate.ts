@@ -9,6 +9,8 @@ export interface RotationRule {
   /** Rotated logs that are kept; Infinity: all. */
   keep: number
   maxAgeMs: number | undefined
+  /** Where rotated logs are moved to; beside the log where it is undefined. */
+  oldDirectory?: string | undefined
   path: string
   /** Where the block begins. */
   line: number
@@ -35,7 +37,7 @@ const TABOO =
 const MAX_DEPTH = 16
 const MAX_FILE_BYTES = 1024 * 1024
 
-type Settings = Pick<RotationRule, 'periodMs' | 'keep' | 'maxAgeMs'>
+type Settings = Pick<RotationRule, 'periodMs' | 'keep' | 'maxAgeMs' | 'oldDirectory'>
 
 /** Reads configurations of logrotate for what they keep, with all that they include. */
 export function readRotation(host: HostReader, files: string[]): Rotation {
@@ -122,6 +124,8 @@ function apply(settings: Settings, word: string, value: string): void {
   else if (word === 'rotate')
     settings.keep = value === '-1' ? Number.POSITIVE_INFINITY : Number.parseInt(value, 10) || 0
   else if (word === 'maxage') settings.maxAgeMs = (Number.parseInt(value, 10) || 0) * DAY_MS || undefined
+  else if (word === 'olddir') settings.oldDirectory = value
+  else if (word === 'noolddir') settings.oldDirectory = undefined
 }
 
 function wordsOf(text: string): string[] {

@@ -23,6 +23,7 @@ export default definePlugin({
     const list = [
       ...logs
         .map(({ path }) => path)
+        .concat(retention.flatMap(({ paths }) => paths))
         .filter(isGlob)
         .map(globBase),
       ...(keepsJournal ? [JOURNAL] : []),

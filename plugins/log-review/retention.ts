@@ -5,6 +5,7 @@ import {
   globMatcher,
   isGlob,
   type JournalSettings,
+  shellWord,
 } from '../../agent/contract/mod.ts'
 import type { Policy } from './config.ts'
 import type { RotationRule } from './logrotate.ts'
@@ -28,25 +29,101 @@ export function policiesFor(policies: Policy[], path: string): Policy[] {
   return policies.filter(({ paths }) => globMatcher(paths)(path))
 }
 
-/** What every log that a rule is about has to be kept: the rule's patterns, and paths of policies that they match. */
-export function judgeRotation(rules: RotationRule[], policies: Policy[]): Finding[] {
-  const seen = new Set<string>()
-  return rules.flatMap((rule) => {
-    const isOfRule = globMatcher(rule.patterns)
-    const named = policies.flatMap(({ paths }) => paths.filter((path) => !isGlob(path) && isOfRule(path)))
-    return [...new Set([...rule.patterns, ...named])].flatMap((subject) => {
-      const own = policiesFor(policies, subject)
-      if (own.length === 0 || seen.has(subject)) return []
-      seen.add(subject)
-      return judgeRule(subject, rule, own)
-    })
-  })
+/** What is kept, with the policies about it. */
+export interface Kept {
+  /** A log, or a pattern of logrotate. */
+  subject: string
+  policies: Policy[]
+  /** The block of logrotate that it is in. */
+  rule: RotationRule | undefined
 }
 
-function judgeRule(subject: string, rule: RotationRule, policies: Policy[]): Finding[] {
-  const { periodMs, keep, maxAgeMs, path, line } = rule
+/**
+ * What the policies are about: patterns of logrotate and logs in them that a policy names, there or not, and `logs`,
+ * those that are there. A log of which a pattern of its block has told everything is not told again. Pure.
+ */
+export function matchPolicies(
+  rules: RotationRule[],
+  policies: Policy[],
+  logs: ReadonlyMap<string, Policy[]>,
+): Kept[] {
+  const kept = new Map<string, Kept>()
+  const add = (one: Kept) => {
+    if (one.policies.length > 0 && !kept.has(one.subject)) kept.set(one.subject, one)
+  }
+  const blocks = rules.map((rule) => ({ rule, matches: globMatcher(rule.patterns) }))
+  for (const { rule, matches } of blocks) {
+    const named = policies.flatMap(({ paths }) => paths.filter((path) => !isGlob(path) && matches(path)))
+    for (const subject of [...rule.patterns, ...named])
+      add({ subject, policies: policiesFor(policies, subject), rule })
+  }
+  for (const [subject, own] of logs) {
+    const rule = blocks.find(({ matches }) => matches(subject))?.rule
+    const isTold = rule?.patterns.some((pattern) => {
+      const told = kept.get(pattern)
+      return (
+        told?.rule === rule &&
+        own.every((one) => told?.policies.includes(one)) &&
+        globMatcher([pattern])(subject)
+      )
+    })
+    if (!isTold) add({ subject, policies: own, rule })
+  }
+  return [...kept.values()]
+}
+
+const GENERATION = /(?<=[^/])(?:\.\d{1,4}|[.-]\d{4}-?\d{2}-?\d{2}[-\d]*)(?:\.(?:gz|bz2|xz|zst))?$/
+
+/** The log that a rotated file comes from: "a.log" of "a.log.2.gz" and "a.log-20261122"; a log's own path is its own. */
+export function logOf(path: string): string {
+  return path.replace(GENERATION, '')
+}
+
+/** Policies that cannot both be met. Pure. */
+export function judgeConflict({ subject, policies }: Kept): Finding[] {
   const [least, most] = extremes(policies)
-  const findings = conflict(subject, least, most)
+  return conflict(subject, least, most)
+}
+
+/** Policies against what logrotate keeps. Pure. */
+export function judgeRetention({ subject, policies, rule }: Kept): Finding[] {
+  const [least, most] = extremes(policies)
+  return rule ? judgeRule(subject, rule, least, most) : judgeUnrotated(subject, most)
+}
+
+/** What nothing rotates is kept for ever: long enough for every policy, and too long for one that sets an end. */
+function judgeUnrotated(subject: string, most: Policy | undefined): Finding[] {
+  if (most?.atMost === undefined) return []
+  const days = daysOf(most.atMost)
+  return [
+    {
+      rule: 'retention-too-long',
+      subject,
+      severity: 'warning',
+      summary: `${subject} is kept without an end in time (nothing rotates it), wanted at most ${demandOf(most, 'atMost')}`,
+      // As many as there are days, so that a policy that demands less than this one allows is met as well.
+      remedy: blockFor(subject, ['daily', `rotate ${days}`, `maxage ${days}`]),
+      evidence: { path: subject },
+    },
+  ]
+}
+
+/** The command that has logrotate rotate a log. */
+export function blockFor(log: string, directives: string[]): string {
+  const lines = [...directives, 'compress', 'missingok', 'notifempty'].map((line) => `  ${line}\\n`).join('')
+  const name = log.slice(log.lastIndexOf('/') + 1).replace(/\W+/g, '-')
+  return `printf '"%s" {\\n${lines}}\\n' ${shellWord(log)} > /etc/logrotate.d/${name}`
+}
+
+const daysOf = (timeMs: number) => Math.max(1, Math.floor(timeMs / DAY_MS))
+
+function judgeRule(
+  subject: string,
+  { periodMs, keep, maxAgeMs, path, line }: RotationRule,
+  least: Policy | undefined,
+  most: Policy | undefined,
+): Finding[] {
+  const findings: Finding[] = []
   const evidence = { path, line, keep: Number.isFinite(keep) ? keep : null }
   const place = `${path}:${line}`
   const byCount = periodMs === undefined ? undefined : periodMs * keep
@@ -76,7 +153,7 @@ function judgeRule(subject: string, rule: RotationRule, policies: Policy[]): Fin
       subject,
       severity: 'warning',
       summary: `${subject} is kept ${Number.isFinite(longest) ? `for up to ${formatDuration(longest)}` : 'without an end in time'} (${place}), wanted at most ${demandOf(most, 'atMost')}`,
-      remedy: `Write "maxage ${Math.max(1, Math.floor(most.atMost / DAY_MS))}" in the block at ${place}`,
+      remedy: `Write "maxage ${daysOf(most.atMost)}" in the block at ${place}`,
       evidence,
     })
   }
@@ -119,7 +196,10 @@ export function beginOf(path: string): number | undefined {
   return hex === undefined ? undefined : Number(BigInt(`0x${hex}`) / 1000n)
 }
 
-/** The journal of systemd: what journald is told, and whether its size has already cut it short. Pure. */
+/**
+ * The journal of systemd: what journald is told, and whether its size has already cut it short. Where policies clash it
+ * breaks one of them whatever it is told, and both is said, as of files. Pure.
+ */
 export function judgeJournal(
   settings: JournalSettings,
   use: JournalUse,
@@ -127,8 +207,16 @@ export function judgeJournal(
   nowMs: number,
 ): Finding[] {
   const [least, most] = extremes(policiesFor(policies, JOURNAL))
-  const clash = conflict(JOURNAL, least, most)
-  if (clash.length > 0) return clash
+  return [...conflict(JOURNAL, least, most), ...judgeJournald(settings, use, least, most, nowMs)]
+}
+
+function judgeJournald(
+  settings: JournalSettings,
+  use: JournalUse,
+  least: Policy | undefined,
+  most: Policy | undefined,
+  nowMs: number,
+): Finding[] {
   const set = (line: string) =>
     `mkdir -p ${DROP_IN.slice(0, DROP_IN.lastIndexOf('/'))} && printf '[Journal]\\n${line}\\n' > ${DROP_IN} && systemctl restart systemd-journald`
   const finding = (summary: string, line: string): Finding => ({

@@ -1,4 +1,5 @@
 import type { Rule } from '../../agent/contract/mod.ts'
+import type { LogSettings, Policy } from './config.ts'
 
 export const rules = {
   'failed-logins': {
@@ -52,7 +53,8 @@ export const rules = {
     references: ['NIST-CSF-PR.PT-1'],
   },
   'retention-too-long': {
-    means: 'A rule of logrotate keeps logs longer than a policy allows',
+    means:
+      'Logs are kept longer than a policy allows: by a rule of logrotate, or because nothing rotates them',
     severity: 'warning',
   },
   'retention-conflict': { means: 'Two policies about a log cannot both be met', severity: 'warning' },
@@ -73,3 +75,48 @@ export const LINE_RULES: RuleId[] = [
   'audit-log-unusable',
   'log-not-growing',
 ]
+
+/** Those that a log with these settings can break. */
+export function rulesOfLog(settings: LogSettings): RuleId[] {
+  return [
+    ...(settings.missing === 'finding' ? (['log-missing'] as const) : []),
+    ...(settings.writtenWithin === undefined ? [] : (['log-not-growing'] as const)),
+    ...(settings.maxGap === undefined ? [] : (['log-gap'] as const)),
+    ...(settings.times || settings.format === 'json' ? (['log-unparsable'] as const) : []),
+    ...(settings.times ? (['log-disorder'] as const) : []),
+    ...(settings.fields.length > 0 ? (['audit-log-unusable'] as const) : []),
+    ...(settings.maxBytes === undefined ? [] : (['log-too-large'] as const)),
+    ...(settings.rotated ? (['rotation-missing'] as const) : []),
+    ...(settings.rotatedWithin === undefined ? [] : (['rotation-overdue'] as const)),
+  ]
+}
+
+export const RULES_OF_LOGS: RuleId[] = [
+  'log-missing',
+  'log-not-growing',
+  'log-gap',
+  'log-unparsable',
+  'log-disorder',
+  'audit-log-unusable',
+  'log-too-large',
+  'rotation-missing',
+  'rotation-overdue',
+]
+
+/** Those that a log with this policy can break by itself. */
+export function rulesOfPolicy({ atLeast, atMost }: Policy): RuleId[] {
+  return [
+    ...(atLeast === undefined ? [] : (['retention-too-short'] as const)),
+    ...(atMost === undefined ? [] : (['retention-too-long'] as const)),
+  ]
+}
+
+export const RETENTION_RULES: RuleId[] = ['retention-too-short', 'retention-too-long', 'retention-conflict']
+
+/** What settings want to have judged. */
+export interface Asked {
+  subject: string
+  rules: RuleId[]
+  /** There was something to judge. */
+  isThere: boolean
+}

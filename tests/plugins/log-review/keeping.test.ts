@@ -4,9 +4,21 @@ import { dirname } from 'node:path'
 import type { JournalSettings } from '../../../agent/contract/mod.ts'
 import { ALL_GRANTS } from '../../../agent/host/grants.ts'
 import { LocalHostReader } from '../../../agent/host/reader.ts'
+import type { Policy } from '../../../plugins/log-review/config.ts'
 import { lookForForwarding } from '../../../plugins/log-review/forwarding.ts'
-import { parseRotation, parseState, readRotation } from '../../../plugins/log-review/logrotate.ts'
-import { judgeJournal, judgeRotation } from '../../../plugins/log-review/retention.ts'
+import {
+  parseRotation,
+  parseState,
+  type RotationRule,
+  readRotation,
+} from '../../../plugins/log-review/logrotate.ts'
+import {
+  judgeConflict,
+  judgeJournal,
+  judgeRetention,
+  logOf,
+  matchPolicies,
+} from '../../../plugins/log-review/retention.ts'
 import { testWith } from '../../kit/needs.ts'
 import { temporaryDirectory } from '../../kit/plugin.ts'
 
@@ -104,6 +116,8 @@ test('parseState() reads the times of logrotate, of this host', () => {
   ])
 })
 
+const judgeRotation = (blocks: RotationRule[], policies: Policy[]) =>
+  matchPolicies(blocks, policies, new Map()).flatMap((one) => [...judgeConflict(one), ...judgeRetention(one)])
 const WEEKLY = '/var/log/a.log /home/*/.rostr/logs/*.log {\n weekly\n rotate 4\n}'
 
 test.each<[string, { paths: string[]; atLeast?: number; atMost?: number; source?: string }[], string[]]>([
@@ -134,7 +148,7 @@ test.each<[string, { paths: string[]; atLeast?: number; atMost?: number; source?
       'retention-too-long /var/log/a.log',
     ],
   ],
-])('judgeRotation() when %s', (_, policies, found) => {
+])('policies are judged by what logrotate is told when %s', (_, policies, found) => {
   const inMs = policies.map(({ atLeast, atMost, ...rest }) => ({
     ...rest,
     ...(atLeast === undefined ? {} : { atLeast: atLeast * DAY_MS }),
@@ -143,7 +157,18 @@ test.each<[string, { paths: string[]; atLeast?: number; atMost?: number; source?
   expect(judgeRotation(rules(WEEKLY), inMs).map(({ rule, subject }) => `${rule} ${subject}`)).toEqual(found)
 })
 
-test('judgeRotation() tells the place, and what to write there keeps it long enough', () => {
+test.each([
+  ['/var/log/a.log', '/var/log/a.log'],
+  ['/var/log/a.log.1', '/var/log/a.log'],
+  ['/var/log/a.log.12.gz', '/var/log/a.log'],
+  ['/var/log/a.log-20261122-1763769600.zst', '/var/log/a.log'],
+  ['/var/log/a.log-2026-11-22', '/var/log/a.log'],
+  ['/var/log/Xorg.0.log', '/var/log/Xorg.0.log'],
+  ['/var/log/binlog.000123', '/var/log/binlog.000123'],
+  ['/srv/.1', '/srv/.1'],
+])('logOf() says where %s comes from', (path, log) => expect(logOf(path)).toBe(log))
+
+test('judgeRetention() tells the place, and what to write there keeps it long enough', () => {
   const policies = [{ paths: ['/var/log/a.log'], atLeast: 90 * DAY_MS, source: 'security guide' }]
   const [finding] = judgeRotation(rules(WEEKLY), policies)
   expect(finding).toMatchObject({
@@ -174,7 +199,6 @@ test.each<
   ['its size has cut it short', { maxUseBytes: 1050 }, {}, { atLeast: 90 }, 'goes back 10d only'],
   ['it is full and old enough', { maxUseBytes: 1050 }, { oldestMs: NOW - 100 * DAY_MS }, { atLeast: 90 }, ''],
   ['it is kept without an end, and may not be', {}, {}, { atMost: 30 }, 'without an end'],
-  ['the policies clash', {}, {}, { atLeast: 90, atMost: 30 }, 'at least 90d, and at most 30d'],
 ])('judgeJournal() when %s', (_, settings, use, { atLeast, atMost }, says) => {
   const policy = {
     paths: ['/var/log/journal'],
@@ -183,6 +207,12 @@ test.each<
   }
   const [finding, ...others] = judgeJournal({ ...JOURNAL, ...settings }, { ...USE, ...use }, [policy], NOW)
   expect([finding?.summary ?? '', others]).toEqual([says === '' ? '' : expect.stringContaining(says), []])
+})
+
+test.each([0, 7, 60, 100])('judgeJournal() tells of a clash, and of the policy that %pd break', (days) => {
+  const policies = [{ paths: ['/var/log/journal'], atLeast: 90 * DAY_MS, atMost: 30 * DAY_MS }]
+  const found = judgeJournal({ ...JOURNAL, maxRetentionMs: days * DAY_MS }, USE, policies, NOW)
+  expect(found.map(({ rule }) => rule)).toEqual(['retention-conflict', 'journal-retention'])
 })
 
 test.each<[string, Record<string, string>, string[], string[]]>([
