@@ -1,6 +1,7 @@
 import { encodeName } from '../lib/names.ts'
 import { codeOfErrno } from './files.ts'
 import { architecture, NUMBERS, systemCall } from './libc.ts'
+import { addressOf, listAttributes } from './statx.ts'
 
 // The kernel's limits (include/uapi/linux/limits.h) and errors (include/uapi/asm-generic/errno*.h).
 const LIST_MAX_BYTES = 65_536
@@ -10,6 +11,7 @@ const NOT_SUPPORTED = -95
 const NO_DATA = -61
 
 const list = Buffer.alloc(LIST_MAX_BYTES)
+const listAddress = addressOf(list, 0)
 const value = Buffer.alloc(VALUE_MAX_BYTES)
 const NONE: ReadonlyMap<string, Uint8Array> = new Map()
 
@@ -21,7 +23,9 @@ export function extendedAttributes(target: number | string | Buffer): ReadonlyMa
   const numbers = NUMBERS[architecture()]
   const isOpen = typeof target === 'number'
   const at = isOpen ? target : cString(target)
-  const length = systemCall(isOpen ? numbers.flistxattr : numbers.llistxattr, at, list, LIST_MAX_BYTES)
+  const length = isOpen
+    ? listAttributes(target, listAddress, LIST_MAX_BYTES)
+    : systemCall(numbers.llistxattr, at, list, LIST_MAX_BYTES)
   if (length === 0 || length === NOT_SUPPORTED || length === NO_SUCH_ENTRY) return NONE
   if (length < 0) throw systemError(length)
   const names = list

@@ -20,7 +20,6 @@ export const NUMBERS = {
   x64: {
     adjtimex: 159,
     capset: 126,
-    flistxattr: 196,
     fgetxattr: 193,
     fsetxattr: 190,
     llistxattr: 195,
@@ -49,7 +48,6 @@ export const NUMBERS = {
   arm64: {
     adjtimex: 171,
     capset: 91,
-    flistxattr: 13,
     fgetxattr: 10,
     fsetxattr: 7,
     llistxattr: 12,

@@ -1,14 +1,4 @@
-import {
-  closeSync,
-  constants,
-  fstatSync,
-  lstatSync,
-  openSync,
-  readlinkSync,
-  readSync,
-  statfsSync,
-  statSync,
-} from 'node:fs'
+import { closeSync, constants, lstatSync, openSync, readlinkSync, statfsSync, statSync } from 'node:fs'
 import type { Detail, DetailRequest, EntryDetails, EntryState } from '../contract/entry-state.ts'
 import type {
   DatabaseSource,
@@ -37,7 +27,6 @@ import { expandBraces } from '../lib/glob.ts'
 import { directoryName, globBase, isGlob } from '../lib/path.ts'
 import { Accounts } from './accounts.ts'
 import { ownAddresses } from './connection.ts'
-import { contentRanges } from './content-ranges.ts'
 import type { DetailReader } from './details.ts'
 import { toExactStat } from './exact-stat.ts'
 import { extendedAttributes } from './extended-attributes.ts'
@@ -46,6 +35,7 @@ import { globBatches, globEntries } from './glob.ts'
 import { demand, type Grants } from './grants.ts'
 import { isOpenForWriting } from './lease.ts'
 import { decodeName, toSystemPath } from './names.ts'
+import { OpenFile } from './open-file.ts'
 import { runProgram, startProgram } from './program.ts'
 import { followBelow } from './root-links.ts'
 import { walkTree } from './walk.ts'
@@ -54,15 +44,6 @@ import { fileKey, type Writers } from './writers.ts'
 const DEFAULT_MAX_BYTES = 1_048_576
 /** For a file that does not say its size. */
 const FIRST_BYTES = 65_536
-
-const descriptors = new WeakMap<FileSource, number>()
-
-/** For what works on descriptors. */
-export function descriptorOf(source: FileSource): number {
-  const descriptor = descriptors.get(source)
-  if (descriptor === undefined) throw new Error('Cannot use a file that this host did not open')
-  return descriptor
-}
 
 /** Looks at the host below `root`, within what is granted. */
 export class LocalHostReader implements HostReader {
@@ -153,29 +134,11 @@ export class LocalHostReader implements HostReader {
     demand(this.grants, 'read', path, 'read')
     // O_NONBLOCK: opening a named pipe must not wait for a writer; it is refused below.
     const flags = constants.O_RDONLY | constants.O_NONBLOCK | (follow ? 0 : constants.O_NOFOLLOW)
-    return attempt('read', path, () => {
-      const descriptor = openSync(follow ? this.target(path) : this.real(path), flags)
-      try {
-        const stat = toExactStat(fstatSync(descriptor, { bigint: true }))
-        if (stat.type !== 'file') throw new Error(`it is a ${stat.type}, not a file`)
-        const source: FileSource = {
-          stat,
-          read: (buffer: Uint8Array, position: number) =>
-            attempt('read', path, () => readSync(descriptor, buffer, 0, buffer.length, position)),
-          exactStat: () =>
-            attempt('look at', path, () => toExactStat(fstatSync(descriptor, { bigint: true }))),
-          extendedAttributes: () =>
-            attempt('read the attributes of', path, () => extendedAttributes(descriptor)),
-          contentRanges: () => attempt('read', path, () => contentRanges(descriptor, stat.size)),
-          close: () => closeSync(descriptor),
-        }
-        descriptors.set(source, descriptor)
-        return source
-      } catch (error) {
-        closeSync(descriptor)
-        throw error
-      }
-    })
+    return attempt(
+      'read',
+      path,
+      () => new OpenFile(path, openSync(follow ? this.target(path) : this.real(path), flags)),
+    )
   }
 
   async openDatabase(path: string): Promise<DatabaseSource> {

@@ -31,7 +31,8 @@ import { openDirectoryHandle } from './directory.ts'
 import { attempt } from './files.ts'
 import { demand, type Grants } from './grants.ts'
 import { toSystemPath } from './names.ts'
-import { descriptorOf, LocalHostReader } from './reader.ts'
+import { OpenFile } from './open-file.ts'
+import { LocalHostReader } from './reader.ts'
 import { LocalTreeWriter, writeAll } from './tree.ts'
 
 /** As the program gzip. */
@@ -72,7 +73,7 @@ export class LocalHostWriter extends LocalHostReader implements HostWriter {
       write: (chunk) => attempt('write', path, () => writeAll(descriptor, chunk)),
       compress: async (source, format, signal) => {
         const how = format === 'gzip' ? { format, level: GZIP_LEVEL } : { format }
-        const task = { source: descriptorOf(source), target: descriptor, how, prove: true }
+        const task = { source: OpenFile.descriptorOf(source), target: descriptor, how, prove: true }
         const compression = attempt('write', path, () => compressor.start(task))
         const { read, written } = await finished(compression, signal).catch((error) =>
           attempt('write', path, () => {

@@ -89,7 +89,7 @@ async function* membersOf(
   log: ArchiveLog,
   skipped: Skipped,
   dumped: Record<string, number>,
-): AsyncGenerator<Member | Removal> {
+): AsyncGenerator<Iterable<Member | Removal>> {
   yield* collectDatabases(host, sources.databases, log)
   onDatabasesRead?.()
   yield* collectDumps(host, dumps.programs, log, dumps.context, (name, bytes) => {

@@ -123,7 +123,7 @@ function judgeRecipients({ recipients, now }: Observation): Finding[] {
         fingerprint,
         `The key ${fingerprint} of ${printablePath(userId) || 'nobody'} expires on ${expiresAt.toISOString().slice(0, 10)}`,
         {
-          remedy: `Extend it where the private key is (gpg --quick-set-expire ${fingerprint} 1y), and export it again to ${file}`,
+          remedy: `Extend it where the private key is (gpg --quick-set-expire ${fingerprint} 1y, and for its subkeys gpg --quick-set-expire ${fingerprint} 1y '*'), and export it again to ${file}`,
           evidence: { file, expiresAt: expiresAt.toISOString() },
         },
       ),

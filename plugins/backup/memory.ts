@@ -7,8 +7,8 @@ export function release(bytes: Uint8Array): void {
   if (buffer instanceof ArrayBuffer && buffer.byteLength === bytes.length) buffer.transfer(0)
 }
 
-/** Of tar, so of 40,000 small files at most: large pieces are released by hand, this is for what is left. */
-const COLLECT_EVERY_BYTES = 67_108_864
+/** Of tar, so of 80,000 small files at most: large pieces are released by hand, this is for what is left. */
+const COLLECT_EVERY_BYTES = 134_217_728
 
 /** Of a million entries that are only looked at: 219 MB without it. */
 const COLLECT_EVERY_ENTRIES = 65_536

@@ -127,7 +127,9 @@ export function replaceRemedy(credential: Credential): string {
       break
     case 'openpgp-key':
       steps.push(
-        `Extend it with: gpg --quick-set-expire ${publicFingerprint ?? 'FINGERPRINT'} 1y (and '*' for its subkeys), or make a new one`,
+        credential.revoked
+          ? 'Make a new one: what is revoked stays so'
+          : `Extend it with: gpg --quick-set-expire ${publicFingerprint ?? 'FINGERPRINT'} 1y (and again with '*' at its end, for its subkeys), or make a new one`,
         `export it to ${path} and to whoever uses it`,
       )
       break

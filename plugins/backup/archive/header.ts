@@ -38,6 +38,8 @@ export const FIELDS = {
 
 export const MAGIC = 'ustar\x0000'
 const NANOSECONDS = 1_000_000_000n
+const SPACE = 0x20
+const ZERO = 0x30
 
 const block = Buffer.alloc(TAR_BLOCK_BYTES)
 
@@ -133,26 +135,41 @@ export function encodeEnd(): Uint8Array {
 /** Octal digits and a NUL. False, and zero written, when the number needs more room. */
 function putOctal(field: keyof typeof FIELDS, value: number): boolean {
   const [offset, bytes] = FIELDS[field]
-  const digits = value.toString(8).padStart(bytes - 1, '0')
-  const fits = digits.length < bytes
-  block.write(fits ? digits : '0'.repeat(bytes - 1), offset, 'latin1')
+  const last = offset + bytes - 2
+  const fits = putDigits(offset, last, value)
+  if (!fits) putDigits(offset, last, 0)
   return fits
 }
 
-/** False, and nothing written, when the text is too long for its field. */
+/** Byte by byte: a text in between, of each number of each entry, is felt. False when there are more digits. */
+function putDigits(first: number, last: number, value: number): boolean {
+  let rest = value
+  for (let index = last; index >= first; index--) {
+    block[index] = ZERO + (rest % 8)
+    rest = Math.floor(rest / 8)
+  }
+  return rest === 0
+}
+
+/** False, and nothing of it left, when the text is too long for its field. */
 function putText(field: keyof typeof FIELDS, value: string): boolean {
   const [offset, bytes] = FIELDS[field]
   // The names of owners end with a NUL, all others may fill their field.
   const room = bytes - (field === 'userName' || field === 'groupName' ? 1 : 0)
   if (value.length > room) return false
-  if (value.isWellFormed()) {
-    const fits = Buffer.byteLength(value) <= room
-    if (fits) block.write(value, offset)
-    return fits
+  // Nearly all texts are ASCII, and calls of the runtime for each of them are felt.
+  for (let index = 0; index < value.length; index++) {
+    const code = value.charCodeAt(index)
+    if (code > 0x7f) return putBytes(offset, room, encodeName(value))
+    block[offset + index] = code
   }
-  const encoded = encodeName(value)
-  if (encoded.length <= room) encoded.copy(block, offset)
-  return encoded.length <= room
+  return true
+}
+
+function putBytes(offset: number, room: number, bytes: Buffer): boolean {
+  block.fill(0, offset, offset + room)
+  if (bytes.length <= room) bytes.copy(block, offset)
+  return bytes.length <= room
 }
 
 /** The name alone, or with its first directories in the prefix field. False when it is longer than both. */
@@ -181,15 +198,17 @@ function putTime(nanoseconds: bigint): boolean {
 function seal(flag: string): void {
   block.write(flag, FIELDS.flag[0], 'latin1')
   block.write(MAGIC, FIELDS.magic[0], 'latin1')
-  block.write(`${checksumOf(block).toString(8).padStart(6, '0')}\0 `, FIELDS.checksum[0], 'latin1')
+  const [offset] = FIELDS.checksum
+  // Six digits, a NUL, a space.
+  putDigits(offset, offset + 5, checksumOf(block))
+  block[offset + 7] = SPACE
 }
 
 /** Sum of all bytes, the checksum field itself counted as spaces. */
 export function checksumOf(block: Uint8Array): number {
   const [offset, bytes] = FIELDS.checksum
-  let sum = 0
-  for (let index = 0; index < TAR_BLOCK_BYTES; index++) {
-    sum += index >= offset && index < offset + bytes ? 0x20 : (block[index] ?? 0)
-  }
+  let sum = bytes * SPACE
+  for (let index = 0; index < offset; index++) sum += block[index] as number
+  for (let index = offset + bytes; index < TAR_BLOCK_BYTES; index++) sum += block[index] as number
   return sum
 }

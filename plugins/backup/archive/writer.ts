@@ -1,4 +1,3 @@
-import { createHash } from 'node:crypto'
 import { type ContentRange, describeError, encodeName, type FileSource } from '../../../agent/contract/mod.ts'
 import { BlockBuffer, type BlockPool } from './blocks.ts'
 import { type ArchiveEntry, paddingOf, TAR_BLOCK_BYTES } from './entry.ts'
@@ -55,12 +54,13 @@ export class ArchiveLog {
 }
 
 /**
- * A tar archive of the members, with its manifest, in blocks that the receiver gives back to the pool.
+ * A tar archive of the members, which come in batches, with its manifest, in blocks that the receiver gives back to the
+ * pool.
  * A file that changes, shrinks or cannot be read to its end does not break the archive: what is missing is zeros,
  * and `log` has the problem.
  */
 export async function* writeArchive(
-  members: AsyncIterable<Member | Removal>,
+  batches: AsyncIterable<Iterable<Member | Removal>>,
   log: ArchiveLog,
   pool: BlockPool,
   about?: AboutBackup,
@@ -68,6 +68,7 @@ export async function* writeArchive(
   const blocks = new BlockBuffer(pool)
   const { lines } = log
   const removals = new Removals()
+  const hash = new Bun.CryptoHasher('sha256')
   let part = 0
   const putOwn = (name: string, content: Buffer) => {
     blocks.put(encodeHeader(manifestEntry(name, content.length)))
@@ -88,34 +89,36 @@ export async function* writeArchive(
     lines.addText(text)
     putOwn(ABOUT_NAME, text)
   }
-  for await (const member of members) {
-    if ('removed' in member) {
-      removals.add(member.removed)
-      if (removals.isPartFull) putRemovals()
-      continue
-    }
-    const { entry, path, source, archived } = member
-    blocks.put(encodeHeader(entry))
-    if (source) {
-      try {
-        if (entry.ranges) blocks.put(encodeMap(entry.ranges, entry.size))
-        const content = new Content(source, entry, path, log)
-        while (content.left > 0) {
-          blocks.advance(content.fill(blocks.room(content.left)))
-          if (blocks.hasFull) yield* blocks.takeFull()
-        }
-        blocks.put(padding(content.stored))
-        const line = lines.add(entry, content.finish())
-        archived?.(line, !content.isBroken)
-      } finally {
-        source.close()
+  for await (const batch of batches) {
+    for (const member of batch) {
+      if ('removed' in member) {
+        removals.add(member.removed)
+        if (removals.isPartFull) putRemovals()
+        continue
       }
-    } else {
-      const line = lines.add(entry, undefined)
-      archived?.(line, true)
+      const { entry, path, source, archived } = member
+      blocks.put(encodeHeader(entry))
+      if (source) {
+        try {
+          if (entry.ranges) blocks.put(encodeMap(entry.ranges, entry.size))
+          const content = new Content(source, entry, path, log, hash)
+          while (content.left > 0) {
+            blocks.advance(content.fill(blocks.room(content.left)))
+            if (blocks.hasFull) yield* blocks.takeFull()
+          }
+          blocks.put(padding(content.stored))
+          const line = lines.add(entry, content.finish())
+          archived?.(line, !content.isBroken)
+        } finally {
+          source.close()
+        }
+      } else {
+        const line = lines.add(entry, undefined)
+        archived?.(line, true)
+      }
+      if (lines.isPartFull) putManifest()
+      if (blocks.hasFull) yield* blocks.takeFull()
     }
-    if (lines.isPartFull) putManifest()
-    if (blocks.hasFull) yield* blocks.takeFull()
   }
   if (removals.isFilled) putRemovals()
   putManifest(endLine(log.close()))
@@ -163,7 +166,6 @@ class Content {
   /** Bytes to be stored, and those that are still to come. */
   readonly stored: number
   left: number
-  private readonly hash = createHash('sha256')
   private readonly ranges: ContentRange[]
   private next = 0
   private position = 0
@@ -175,6 +177,8 @@ class Content {
     private readonly entry: ArchiveEntry,
     private readonly path: string,
     private readonly log: ArchiveLog,
+    /** Begins anew with each digest: one for all files, as it costs as much as to hash a small one. */
+    private readonly hash: Bun.CryptoHasher,
   ) {
     this.ranges = entry.ranges ?? [{ offset: 0, bytes: entry.size }]
     this.stored = this.ranges.reduce((sum, { bytes }) => sum + bytes, 0)

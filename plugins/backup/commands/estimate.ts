@@ -110,7 +110,7 @@ async function measureChanges(
   if (!index) return undefined
   const changes: Amount = { entries: 0, bytes: 0 }
   const members = collectChanges(host, options, new ArchiveLog(), { count: 0 }, index.entries, () => {})
-  for await (const member of members) {
+  for await (const [member] of members) {
     changes.entries++
     if ('removed' in member) continue
     changes.bytes += member.entry.size

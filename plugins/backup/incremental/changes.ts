@@ -62,7 +62,7 @@ export async function* collectChanges(
   skipped: Skipped,
   index: AsyncIterable<IndexEntry[]>,
   keep: (entry: IndexEntry) => void,
-): AsyncGenerator<Member | Removal> {
+): AsyncGenerator<[Member | Removal]> {
   const blind: string[] = []
   const links = new HardLinks()
   const before = new OldEntries(index, options.paths)
@@ -93,7 +93,7 @@ export async function* collectChanges(
         before.take()
         if (order === 0) break
         const removal = gone(old)
-        if (removal) yield removal
+        if (removal) yield [removal]
       }
       if (order > 0) old = undefined
       if (old && isUnchanged(old, found)) {
@@ -104,7 +104,7 @@ export async function* collectChanges(
       const member = toMember(host, found, links, log)
       if (member === 'vanished') {
         const removal = old && gone(old)
-        if (removal) yield removal
+        if (removal) yield [removal]
       } else if (member === 'unreadable') {
         if (old) keep(old)
       } else if (old && isSame(old, found, member)) {
@@ -114,7 +114,7 @@ export async function* collectChanges(
         if (member.entry.type === 'directory') member.entry.listing = listingOf(host, found.path)
         member.archived = (line, isWhole) =>
           keep(toIndexEntry(found, member.source?.stat ?? found, digestOf(line), isWhole))
-        yield member
+        yield [member]
       }
     }
   }
@@ -123,7 +123,7 @@ export async function* collectChanges(
     const old = before.take()
     if (!old) return
     const removal = gone(old)
-    if (removal) yield removal
+    if (removal) yield [removal]
   }
 }
 

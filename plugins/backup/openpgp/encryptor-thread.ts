@@ -1,6 +1,6 @@
 // A thread that encrypts one stream: the program that a `Worker` of encryptor.ts runs.
 import { release } from '../memory.ts'
-import { HELD_BYTES, type Order, type Reply } from './encryptor.ts'
+import { type Order, type Reply, roomBytes } from './encryptor.ts'
 import { DataEncryptor } from './protected-data.ts'
 
 declare const self: Worker
@@ -18,7 +18,7 @@ function answer({ sessionKey, chunk, spare }: Order): Reply {
   try {
     encryptor ??= sessionKey && new DataEncryptor(sessionKey)
     if (!encryptor) throw new Error('there is no key')
-    const room = roomFor((chunk?.length ?? 0) + HELD_BYTES, spare)
+    const room = roomFor(roomBytes(chunk?.length ?? 0), spare)
     let used = 0
     for (const piece of chunk ? encryptor.push(chunk) : encryptor.finish()) {
       room.set(piece, used)

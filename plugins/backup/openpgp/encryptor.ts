@@ -1,5 +1,5 @@
 import { threadFile } from '../../../agent/contract/mod.ts'
-import { PIECE_BYTES } from './partial-body.ts'
+import { SMALLEST_PIECE_BYTES } from './partial-body.ts'
 import { DataEncryptor } from './protected-data.ts'
 
 /** To the thread: the next piece of the stream, or its end. The first order brings the key. */
@@ -13,8 +13,10 @@ export interface Order {
 /** What became of it. After an error the thread is of no more use. */
 export type Reply = { packet: Uint8Array<ArrayBuffer> } | { error: string }
 
-/** At most so much more comes out than goes in at once: what was held of both packets, and their ends. */
-export const HELD_BYTES = 2 * PIECE_BYTES + 4096
+/** So much comes out at most when so much goes in: what both packets held back, their octets, and both ends. */
+export function roomBytes(chunkBytes: number): number {
+  return chunkBytes + 2 * SMALLEST_PIECE_BYTES + Math.ceil(chunkBytes / SMALLEST_PIECE_BYTES) * 2 + 4096
+}
 
 /** Less than that is done before a thread has started. */
 const ALONE_BYTES = 4_194_304

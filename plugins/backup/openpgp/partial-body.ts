@@ -6,17 +6,23 @@ const PIECE_BITS = 18
 export const PIECE_BYTES = 1 << PIECE_BITS
 const PARTIAL = 0xe0
 const LARGEST_PIECE_BITS = 30
+/** What the standard wants of the first piece. */
 const FIRST_PIECE_BYTES = 512
+/** No smaller ones are written, but for the last one: many small ones are felt when they are read. */
+export const SMALLEST_PIECE_BYTES = 16_384
 
 /** The first octet of a packet, new format. */
 export function packetTag(tag: number): number {
   return 0xc0 | tag
 }
 
-/** Writes one packet. What it yields is valid until the next piece is asked for. */
+/**
+ * Writes one packet: what comes is cut into the largest pieces that there may be, so that hardly any of it is copied.
+ * What it yields is valid until the next piece is asked for.
+ */
 export class PartialBodyWriter {
-  private readonly piece = Buffer.allocUnsafeSlow(1 + PIECE_BYTES)
-  private used = 1
+  private readonly held = Buffer.allocUnsafeSlow(SMALLEST_PIECE_BYTES)
+  private heldBytes = 0
 
   constructor(private readonly tag: number) {}
 
@@ -25,23 +31,40 @@ export class PartialBodyWriter {
   }
 
   *push(bytes: Uint8Array): Generator<Uint8Array> {
-    for (let offset = 0; offset < bytes.length; ) {
-      const part = bytes.subarray(offset, offset + 1 + PIECE_BYTES - this.used)
-      this.piece.set(part, this.used)
-      this.used += part.length
-      offset += part.length
-      if (this.used <= PIECE_BYTES) continue
-      this.piece[0] = PARTIAL | PIECE_BITS
-      yield this.piece
-      this.used = 1
+    let rest = bytes
+    if (this.heldBytes > 0) {
+      rest = this.hold(bytes)
+      if (this.heldBytes < SMALLEST_PIECE_BYTES) return
+      yield* piece(this.held)
+      this.heldBytes = 0
     }
+    while (rest.length >= SMALLEST_PIECE_BYTES) {
+      const bits = Math.min(31 - Math.clz32(rest.length), PIECE_BITS)
+      yield* piece(rest.subarray(0, 1 << bits))
+      rest = rest.subarray(1 << bits)
+    }
+    this.hold(rest)
   }
 
   /** The last piece, which may be empty. */
   *end(): Generator<Uint8Array> {
-    yield encodeLength(this.used - 1)
-    yield this.piece.subarray(1, this.used)
+    yield encodeLength(this.heldBytes)
+    yield this.held.subarray(0, this.heldBytes)
   }
+
+  /** Returns what there was no room for. */
+  private hold(bytes: Uint8Array): Uint8Array {
+    const part = bytes.subarray(0, SMALLEST_PIECE_BYTES - this.heldBytes)
+    this.held.set(part, this.heldBytes)
+    this.heldBytes += part.length
+    return bytes.subarray(part.length)
+  }
+}
+
+/** A piece whose length is a power of two, after its octet. */
+function* piece(bytes: Uint8Array): Generator<Uint8Array> {
+  yield Uint8Array.of(PARTIAL | (31 - Math.clz32(bytes.length)))
+  yield bytes
 }
 
 function encodeLength(length: number): Uint8Array {

@@ -1,5 +1,6 @@
-import { type Cipheriv, createCipheriv, createHash, randomBytes } from 'node:crypto'
+import { createHash, randomBytes } from 'node:crypto'
 import { release } from '../memory.ts'
+import { CfbCipher } from './cfb-cipher.ts'
 import { CfbDecipher } from './cfb-decipher.ts'
 import { PartialBodyReader, PartialBodyWriter, packetTag } from './partial-body.ts'
 
@@ -7,7 +8,6 @@ import { PartialBodyReader, PartialBodyWriter, packetTag } from './partial-body.
 // RFC 4880, sections 5.9, 5.13 and 5.14. The library does this too, but needs several copies of each byte; here
 // a stream of any length takes a few hundred kilobytes.
 
-const CIPHER = 'aes-256-cfb'
 const AES_BLOCK_BYTES = 16
 const PREFIX_BYTES = AES_BLOCK_BYTES + 2
 const LITERAL_TAG = 11
@@ -21,14 +21,14 @@ const MDC_BYTES = 20
 
 /** Makes the packet, a piece at a time. What a call yields is valid until the next one. */
 export class DataEncryptor {
-  private readonly cipher: Cipheriv
+  private readonly cipher: CfbCipher
   private readonly hash = createHash('sha1')
   private readonly packet = new PartialBodyWriter(PROTECTED_DATA_TAG)
   private readonly literal = new PartialBodyWriter(LITERAL_TAG)
   private hasBegun = false
 
   constructor(sessionKey: Uint8Array) {
-    this.cipher = createCipheriv(CIPHER, sessionKey, Buffer.alloc(AES_BLOCK_BYTES))
+    this.cipher = new CfbCipher(sessionKey)
   }
 
   *push(chunk: Uint8Array): Generator<Uint8Array> {
@@ -42,6 +42,7 @@ export class DataEncryptor {
     for (const piece of this.literal.end()) yield* this.seal(piece)
     this.hash.update(MDC_HEADER)
     yield* this.packet.push(this.cipher.update(Buffer.concat([MDC_HEADER, this.hash.digest()])))
+    yield* this.packet.push(this.cipher.finish())
     yield* this.packet.end()
   }
 

@@ -7,14 +7,14 @@ export async function* collectDatabases(
   host: HostReader,
   paths: readonly string[],
   log: ArchiveLog,
-): AsyncGenerator<Member> {
+): AsyncGenerator<[Member]> {
   for (const path of paths) {
     try {
       const source = await host.openDatabase(path)
       for (const error of source.integrityErrors) log.problem(path, 'damaged', error)
       const entry = toEntry(host, path, source.stat)
       entry.size = source.stat.size
-      yield { entry, path, source }
+      yield [{ entry, path, source }]
     } catch (error) {
       log.problem(path, 'unreadable', describeError(error))
     }

@@ -32,7 +32,7 @@ export async function* collectDumps(
   log: ArchiveLog,
   context: DumpContext,
   onDumped: (name: string, bytes: number) => void,
-): AsyncGenerator<Member> {
+): AsyncGenerator<[Member]> {
   for (const dump of dumps) {
     const fail = (reason: string) => log.problem(`dump ${dump.name}`, 'dump-failed', reason)
     let program: RunningProgram | undefined
@@ -46,11 +46,11 @@ export async function* collectDumps(
       for await (const chunk of program.stdout) {
         for (let offset = 0; offset < chunk.length; ) {
           offset += output.add(chunk.subarray(offset))
-          if (output.isPartFull) yield output.takePart()
+          if (output.isPartFull) yield [output.takePart()]
         }
       }
       const last = output.takeLast()
-      if (last) yield last
+      if (last) yield [last]
       const { exitCode, signal, stderr } = await program.ended
       context.signal.throwIfAborted()
       const reason = limit.aborted

@@ -107,16 +107,19 @@ function databaseFiles(databases: readonly string[]): string[] {
 /** Called for each entry when it is in the archive. */
 export type NoteArchived = (found: Entry, opened: FileStat, line: string, isWhole: boolean) => void
 
-/** All that is to be archived. What cannot be read is a problem in the log, and left out. */
+/**
+ * All that is to be archived, a batch at a time; a file is opened when it is asked for. What cannot be read is a problem
+ * in the log, and left out.
+ */
 export async function* collectMembers(
   host: HostReader,
   options: SourceOptions,
   log: ArchiveLog,
   skipped: Skipped,
   noteArchived?: NoteArchived,
-): AsyncGenerator<Member> {
+): AsyncGenerator<Iterable<Member>> {
   const links = new HardLinks()
-  for await (const batch of walkSources(host, options, log, skipped)) {
+  function* membersOf(batch: Entry[]): Generator<Member> {
     for (const found of batch) {
       const member = toMember(host, found, links, log)
       if (typeof member === 'string') continue
@@ -126,6 +129,7 @@ export async function* collectMembers(
       yield member
     }
   }
+  for await (const batch of walkSources(host, options, log, skipped)) yield membersOf(batch)
 }
 
 function noteNotEntered({ path }: Entry, log: ArchiveLog): void {

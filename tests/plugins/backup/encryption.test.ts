@@ -12,7 +12,7 @@ import {
 } from 'openpgp'
 import { encrypt, newSessionKey, openMessage } from '../../../plugins/backup/encryption.ts'
 import { encryptData } from '../../../plugins/backup/openpgp/encryptor.ts'
-import { PIECE_BYTES } from '../../../plugins/backup/openpgp/partial-body.ts'
+import { PIECE_BYTES, SMALLEST_PIECE_BYTES } from '../../../plugins/backup/openpgp/partial-body.ts'
 import { testWith } from '../../kit/needs.ts'
 import { GnuPg } from './gnupg.ts'
 import { collect, pieces } from './streams.ts'
@@ -48,6 +48,8 @@ const sizes = [
   192,
   511,
   512,
+  SMALLEST_PIECE_BYTES - 7,
+  SMALLEST_PIECE_BYTES,
   8383,
   8384,
   70_000,

@@ -530,6 +530,7 @@ testWith({ programs: ['gpg'] })('check finds a key that was revoked and is still
       subject: expect.stringMatching(/^\/etc\/key\.asc#[0-9A-F]{16}$/),
       severity: 'warning',
       summary: expect.stringMatching(/^The OpenPGP key .* is revoked, but still in place$/),
+      remedy: expect.stringMatching(/^Make a new one: what is revoked stays so; export it to /),
     },
   ])
 })

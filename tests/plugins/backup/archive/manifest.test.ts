@@ -60,7 +60,7 @@ function fileOf(
 async function archiveOf(members: Member[]): Promise<{ bytes: Buffer; log: ArchiveLog }> {
   const log = new ArchiveLog()
   async function* each() {
-    yield* members
+    yield members
   }
   const blocks: Buffer[] = []
   const pool = new BlockPool(4096)

@@ -189,10 +189,10 @@ test('restore of a damaged backup restores nothing', async () => {
 
 /** A backup of hostile entries: well-formed, encrypted, with a manifest that agrees. */
 async function* forgedBackup(entries: ArchiveEntry[], sessionKey: Uint8Array): AsyncGenerator<Uint8Array> {
-  async function* members(): AsyncGenerator<Member> {
+  async function* members(): AsyncGenerator<[Member]> {
     for (const entry of entries) {
-      if (entry.type !== 'file') yield { entry, path: '/' }
-      else yield { entry: { ...entry, size: 4 }, path: '/', source: evil }
+      if (entry.type !== 'file') yield [{ entry, path: '/' }]
+      else yield [{ entry: { ...entry, size: 4 }, path: '/', source: evil }]
     }
   }
   const stat = {
