@@ -9,6 +9,9 @@ const VALUE_MAX_BYTES = 65_536
 const NO_SUCH_ENTRY = -2
 const NOT_SUPPORTED = -95
 const NO_DATA = -61
+const TOO_SMALL = -34
+/** Enough for most files; the kernel allocates as much as it may give, each time. */
+const LIST_USUAL_BYTES = 1024
 
 const list = Buffer.alloc(LIST_MAX_BYTES)
 const listAddress = addressOf(list, 0)
@@ -23,9 +26,10 @@ export function extendedAttributes(target: number | string | Buffer): ReadonlyMa
   const numbers = NUMBERS[architecture()]
   const isOpen = typeof target === 'number'
   const at = isOpen ? target : cString(target)
-  const length = isOpen
-    ? listAttributes(target, listAddress, LIST_MAX_BYTES)
-    : systemCall(numbers.llistxattr, at, list, LIST_MAX_BYTES)
+  const listed = (bytes: number) =>
+    isOpen ? listAttributes(target, listAddress, bytes) : systemCall(numbers.llistxattr, at, list, bytes)
+  let length = listed(LIST_USUAL_BYTES)
+  if (length === TOO_SMALL) length = listed(LIST_MAX_BYTES)
   if (length === 0 || length === NOT_SUPPORTED || length === NO_SUCH_ENTRY) return NONE
   if (length < 0) throw systemError(length)
   const names = list

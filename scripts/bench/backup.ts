@@ -6,6 +6,7 @@
 //
 // By hand is `tar -c | zstd -3 | gpg --compress-algo none -e` to a file that is synced, as a backup's is, and
 // `gpg -d | zstd -d | tar -x` and a sync. Peak memory is that of one process: of ours, and of the largest of theirs.
+// Ours is compiled as the binary is.
 import { mkdirSync, mkdtempSync, readdirSync, readFileSync, statSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -19,6 +20,7 @@ import { IndexStore } from '../../plugins/backup/incremental/index-store.ts'
 import { judgeKeyFile } from '../../plugins/backup/recipients.ts'
 import { restore } from '../../plugins/backup/restore/restore.ts'
 import { sourcesSchema } from '../../plugins/backup/source/config.ts'
+import { buildBinary } from '../binary.ts'
 import { fastest, findProgram, formatMeasurement, type Measurement, measure } from './yardstick.ts'
 
 const { values } = parseArgs({
@@ -47,6 +49,8 @@ async function compare(tree: string, directory: string, rounds: number, withPeer
     for (const name of ['gnupg', 'ours', 'hand', 'state', 'peers'])
       mkdirSync(join(base, name), { mode: 0o700 })
     makeKey(base)
+    const binary = join(base, 'reeve-bench')
+    await buildBinary('scripts/bench/backup.ts', binary)
     await mustEnd(['tar', '-C', '/', '-cf', '/dev/null', '--', tree.slice(1)])
     let restored = 0
     // A new directory for each, and none removed before the end: ext4 is slow to make files where others were removed
@@ -58,18 +62,7 @@ async function compare(tree: string, directory: string, rounds: number, withPeer
     }
     const ours = (part: string) => () => {
       const target = part === 'restore' ? newTarget() : base
-      return mustEnd([
-        process.execPath,
-        import.meta.filename,
-        '--part',
-        part,
-        '--directory',
-        base,
-        '--tree',
-        tree,
-        '--target',
-        target,
-      ])
+      return mustEnd([binary, '--part', part, '--directory', base, '--tree', tree, '--target', target])
     }
     const shell = (script: string, target: () => string) => () =>
       mustEnd([

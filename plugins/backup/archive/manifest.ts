@@ -78,17 +78,15 @@ const endSchema = z.strictObject({ end: summarySchema })
 export class ManifestLines {
   entries = 0
   contentBytes = 0
-  private part: string[] = []
-  /** Lines of the part that are hashed: many at once cost much less than each alone. */
-  private hashed = 0
-  private partLength = 0
+  /** Lines of the part, those that are hashed and those that are not: many at once cost much less than each alone. */
+  private hashed = ''
+  private unhashed = ''
   private readonly hash = createHash('sha256')
 
   /** Returns the line. */
   add(entry: ArchiveEntry, sha256: string | undefined): string {
     const line = manifestLine(entry, sha256)
-    this.part.push(line)
-    this.partLength += line.length
+    this.unhashed += line
     this.entries++
     this.contentBytes += entry.size
     return line
@@ -101,16 +99,14 @@ export class ManifestLines {
   }
 
   get isPartFull(): boolean {
-    return this.partLength >= MANIFEST_PART_BYTES
+    return this.hashed.length + this.unhashed.length >= MANIFEST_PART_BYTES
   }
 
   /** The lines since the last call. */
   takePart(): string {
     this.hashLines()
-    const text = this.part.join('')
-    this.part = []
-    this.hashed = 0
-    this.partLength = 0
+    const text = this.hashed
+    this.hashed = ''
     return text
   }
 
@@ -126,8 +122,10 @@ export class ManifestLines {
   }
 
   private hashLines(): void {
-    if (this.hashed < this.part.length) this.hash.update(this.part.slice(this.hashed).join(''))
-    this.hashed = this.part.length
+    if (this.unhashed === '') return
+    this.hash.update(this.unhashed)
+    this.hashed += this.unhashed
+    this.unhashed = ''
   }
 }
 
