@@ -204,14 +204,16 @@ class SparseContent {
 }
 
 function readEntry(block: Buffer, type: EntryType, records: Map<string, Buffer>): ArchiveEntry {
-  const text = (field: keyof typeof FIELDS, key: string) =>
-    decodeName(records.get(key) ?? readBytes(block, field))
+  const text = (field: keyof typeof FIELDS, key: string) => {
+    const record = records.get(key)
+    return record ? decodeName(record) : readText(block, field)
+  }
   const number = (field: keyof typeof FIELDS, key: string) => {
     const record = records.get(key)
     return record ? parseCount(record.toString('latin1')) : readOctal(block, field)
   }
   const sparse = sparseOf(records)
-  const prefix = decodeName(readBytes(block, 'prefix'))
+  const prefix = readText(block, 'prefix')
   const ownName =
     records.has('path') || prefix === '' ? text('name', 'path') : `${prefix}/${text('name', 'path')}`
   const path = sparse?.name ?? ownName
@@ -269,11 +271,19 @@ function attributesOf(records: Map<string, Buffer>): Map<string, Uint8Array> {
   return new Map(attributes.sort(([a], [b]) => (a < b ? -1 : 1)))
 }
 
-function readBytes(block: Buffer, field: keyof typeof FIELDS): Buffer {
+/** Up to a NUL, or to the end of the field. */
+function readText(block: Buffer, field: keyof typeof FIELDS): string {
   const [offset, bytes] = FIELDS[field]
-  const value = block.subarray(offset, offset + bytes)
-  const end = value.indexOf(0)
-  return end < 0 ? value : value.subarray(0, end)
+  let isAscii = true
+  let end = offset
+  for (; end < offset + bytes; end++) {
+    const byte = block[end] as number
+    if (byte === 0) break
+    if (byte > 0x7f) isAscii = false
+  }
+  if (end === offset) return ''
+  // Nearly all texts are ASCII, which takes no decoder.
+  return isAscii ? block.toString('latin1', offset, end) : decodeName(block.subarray(offset, end))
 }
 
 /** Octal digits, then NULs or spaces to the end of the field. Written out: it is called some times for each entry. */

@@ -1,4 +1,3 @@
-import { createHash, type Hash } from 'node:crypto'
 import { decodeName } from '../../../agent/contract/mod.ts'
 import type { ArchiveEntry } from './entry.ts'
 import {
@@ -38,7 +37,8 @@ export class ArchiveReader {
   private readonly lines = new ManifestLines()
   private readonly parser: ArchiveParser
   private entry: ArchiveEntry | undefined
-  private hash: Hash | undefined
+  /** Begins anew with each digest: one for all files, as it costs as much as to hash a small one. */
+  private readonly hash = new Bun.CryptoHasher('sha256')
   private manifest: Buffer[] | undefined
   private parts = 0
   private removedParts = 0
@@ -78,8 +78,7 @@ export class ArchiveReader {
       this.manifest = []
       return
     }
-    this.hash = entry.type === 'file' ? createHash('sha256') : undefined
-    if (entry.ranges) this.hash?.update(encodeMap(entry.ranges, entry.size))
+    if (entry.ranges) this.hash.update(encodeMap(entry.ranges, entry.size))
     this.handler?.entry?.(entry)
   }
 
@@ -88,7 +87,7 @@ export class ArchiveReader {
       this.manifest.push(Buffer.from(chunk))
       return
     }
-    this.hash?.update(chunk)
+    this.hash.update(chunk)
     this.handler?.data?.(chunk)
   }
 
@@ -103,7 +102,7 @@ export class ArchiveReader {
       this.manifest = undefined
       return
     }
-    const sha256 = this.hash?.digest('hex')
+    const sha256 = this.entry?.type === 'file' ? this.hash.digest('hex') : undefined
     if (this.entry) this.lines.add(this.entry, sha256)
     this.handler?.entryEnd?.(sha256)
   }
