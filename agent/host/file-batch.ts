@@ -74,7 +74,7 @@ export class FileBatch {
   private readonly header: Int32Array<SharedArrayBuffer>
   private readonly words: Int32Array<SharedArrayBuffer>
   private used = 0
-  private directory: { path: string; at: number } | undefined
+  private directory: { path: string; at: number; bytes: number } | undefined
   /** Where the content of the last file goes on, and how much of it is still to come. */
   private content = { at: 0, missing: 0 }
 
@@ -132,7 +132,8 @@ export class FileBatch {
     this.words[at + WORD.extended] = extendedAt
     this.words[at + WORD.extendedCount] = extended?.size ?? 0
     this.settle(index, NOT_MADE)
-    const inSecond = ((mtimeNs % SECOND_NS) + SECOND_NS) % SECOND_NS
+    const rest = mtimeNs % SECOND_NS
+    const inSecond = rest < 0n ? rest + SECOND_NS : rest
     const seconds = (mtimeNs - inSecond) / SECOND_NS
     for (let time = 0; time < TIMES_PER_FILE; time += 2) {
       this.times[index * TIMES_PER_FILE + time] = seconds
@@ -159,14 +160,13 @@ export class FileBatch {
   private addPaths(directory: string, real: () => string | Buffer, name: string) {
     if (this.directory?.path !== directory) {
       const path = real()
-      const at = this.put(typeof path === 'string' ? encodeName(path) : path)
+      const at = typeof path === 'string' ? this.putText(path) : this.put(path)
       if (at === undefined) return undefined
-      this.directory = { path: directory, at }
+      this.directory = { path: directory, at, bytes: this.used - 1 - at }
     }
-    const nameAt = this.put(encodeName(name))
-    const { at: directoryAt } = this.directory
+    const nameAt = this.putText(name)
+    const { at: directoryAt, bytes: directoryBytes } = this.directory
     if (nameAt === undefined) return undefined
-    const directoryBytes = this.data.indexOf(0, directoryAt) - directoryAt
     return directoryBytes + this.used - nameAt < PATH_BYTES ? { directoryAt, nameAt } : undefined
   }
 
@@ -190,6 +190,20 @@ export class FileBatch {
     this.data.set(bytes, at)
     this.data[at + bytes.length] = 0
     this.used = at + bytes.length + 1
+    return at
+  }
+
+  private putText(text: string): number | undefined {
+    const at = this.used
+    if (at + text.length + 1 > DATA_BYTES) return undefined
+    // Nearly all names are ASCII, and calls of the runtime for each of them are felt.
+    for (let index = 0; index < text.length; index++) {
+      const code = text.charCodeAt(index)
+      if (code > 0x7f) return this.put(encodeName(text))
+      this.data[at + index] = code
+    }
+    this.data[at + text.length] = 0
+    this.used = at + text.length + 1
     return at
   }
 

@@ -17,6 +17,7 @@ export interface ArchiveHandler {
 /** The list of a directory with a million names has room. */
 const EXTENDED_MAX_BYTES = 67_108_864
 const ZEROS = Buffer.alloc(TAR_BLOCK_BYTES)
+const NO_RECORDS: ReadonlyMap<string, Buffer> = new Map()
 const TYPES = new Map(Object.entries(TYPE_FLAGS).map(([type, flag]) => [flag, type as EntryType]))
 const EXTENDED_KEYS = ['path', 'linkpath', 'size', 'uid', 'gid', 'uname', 'gname', 'mtime']
 const GNU_KEYS = [
@@ -33,7 +34,7 @@ export class ArchiveParser {
   private readonly block = Buffer.alloc(TAR_BLOCK_BYTES)
   private blockBytes = 0
   private extended: Buffer[] = []
-  private records = new Map<string, Buffer>()
+  private records = NO_RECORDS
   /** Left of the part that `state` names. */
   private left = 0
   private padding = 0
@@ -43,13 +44,11 @@ export class ArchiveParser {
   constructor(private readonly handler: ArchiveHandler) {}
 
   push(chunk: Uint8Array): void {
-    let offset = 0
-    while (offset < chunk.length) {
-      const rest = chunk.subarray(offset)
+    for (let offset = 0; offset < chunk.length; ) {
       offset +=
         this.state === 'header' || this.state === 'map' || this.state === 'end'
-          ? this.takeBlock(rest)
-          : this.takePart(rest)
+          ? this.takeBlock(chunk, offset)
+          : this.takePart(chunk, offset)
     }
   }
 
@@ -58,8 +57,8 @@ export class ArchiveParser {
     if (this.state !== 'end' || this.blockBytes > 0) throw new Error('the archive ends too early')
   }
 
-  private takeBlock(chunk: Uint8Array): number {
-    const part = chunk.subarray(0, TAR_BLOCK_BYTES - this.blockBytes)
+  private takeBlock(chunk: Uint8Array, offset: number): number {
+    const part = chunk.subarray(offset, offset + TAR_BLOCK_BYTES - this.blockBytes)
     this.block.set(part, this.blockBytes)
     this.blockBytes += part.length
     if (this.blockBytes < TAR_BLOCK_BYTES) return part.length
@@ -68,7 +67,8 @@ export class ArchiveParser {
       this.takeMap()
       return part.length
     }
-    const isZero = this.block.equals(ZEROS)
+    // A header begins with a name.
+    const isZero = this.block[0] === 0 && this.block.equals(ZEROS)
     if (this.state === 'end') {
       if (!isZero) throw new Error('something follows the end of the archive')
     } else if (isZero) {
@@ -82,25 +82,25 @@ export class ArchiveParser {
     return part.length
   }
 
-  private takePart(chunk: Uint8Array): number {
-    const part = chunk.subarray(0, this.left)
-    this.left -= part.length
-    if (this.state === 'data' && this.sparse) this.sparse.push(part, this.handler)
-    else if (this.state === 'data') this.handler.data(part)
-    else if (this.state === 'extended') this.extended.push(Buffer.from(part))
-    else if (!ZEROS.subarray(0, part.length).equals(part)) throw new Error('content is not padded with zeros')
+  private takePart(chunk: Uint8Array, offset: number): number {
+    const length = Math.min(this.left, chunk.length - offset)
+    this.left -= length
+    if (this.state === 'padding') demandZeros(chunk, offset, length)
+    else {
+      const part = chunk.subarray(offset, offset + length)
+      if (this.state === 'extended') this.extended.push(Buffer.from(part))
+      else if (this.sparse) this.sparse.push(part, this.handler)
+      else this.handler.data(part)
+    }
     if (this.left === 0) this.endPart()
-    return part.length
+    return length
   }
 
   private takeHeader(): void {
     const block = this.block
     if (readOctal(block, 'checksum') !== checksumOf(block)) throw new Error('a header has a wrong checksum')
-    const [magicOffset, magicBytes] = FIELDS.magic
-    if (block.toString('latin1', magicOffset, magicOffset + magicBytes) !== MAGIC) {
-      throw new Error('a header is not of the format ustar')
-    }
-    const flag = block.toString('latin1', FIELDS.flag[0], FIELDS.flag[0] + 1)
+    if (!isUstar(block)) throw new Error('a header is not of the format ustar')
+    const flag = String.fromCharCode(block[FIELDS.flag[0]] as number)
     if (flag === EXTENDED_FLAG) {
       const size = readOctal(block, 'size')
       if (this.records.size > 0 || size === 0 || size > EXTENDED_MAX_BYTES) {
@@ -113,7 +113,7 @@ export class ArchiveParser {
     if (!type) throw new Error(`an entry has the unknown type "${flag}"`)
     const { records } = this
     const entry = readEntry(block, type, records)
-    this.records = new Map()
+    this.records = NO_RECORDS
     if (!records.has('GNU.sparse.realsize')) {
       this.handler.entry(entry)
       this.begin('data', entry.size)
@@ -203,7 +203,7 @@ class SparseContent {
   }
 }
 
-function readEntry(block: Buffer, type: EntryType, records: Map<string, Buffer>): ArchiveEntry {
+function readEntry(block: Buffer, type: EntryType, records: ReadonlyMap<string, Buffer>): ArchiveEntry {
   const text = (field: keyof typeof FIELDS, key: string) => {
     const record = records.get(key)
     return record ? decodeName(record) : readText(block, field)
@@ -212,7 +212,7 @@ function readEntry(block: Buffer, type: EntryType, records: Map<string, Buffer>)
     const record = records.get(key)
     return record ? parseCount(record.toString('latin1')) : readOctal(block, field)
   }
-  const sparse = sparseOf(records)
+  const sparse = records.size > 0 ? sparseOf(records) : undefined
   const prefix = readText(block, 'prefix')
   const ownName =
     records.has('path') || prefix === '' ? text('name', 'path') : `${prefix}/${text('name', 'path')}`
@@ -237,8 +237,8 @@ function readEntry(block: Buffer, type: EntryType, records: Map<string, Buffer>)
     deviceMajor: isDevice ? readOctal(block, 'deviceMajor') : 0,
     deviceMinor: isDevice ? readOctal(block, 'deviceMinor') : 0,
   }
-  const attributes = attributesOf(records)
-  if (attributes.size > 0) entry.attributes = attributes
+  const attributes = records.size > 0 ? attributesOf(records) : undefined
+  if (attributes && attributes.size > 0) entry.attributes = attributes
   const listing = records.get('GNU.dumpdir')
   if (listing) entry.listing = decodeListing(listing, decodeName)
   if ((listing && !isDirectory) || (sparse && type !== 'file')) {
@@ -251,7 +251,7 @@ function readEntry(block: Buffer, type: EntryType, records: Map<string, Buffer>)
   return entry
 }
 
-function sparseOf(records: Map<string, Buffer>): { name: string; size: number } | undefined {
+function sparseOf(records: ReadonlyMap<string, Buffer>): { name: string; size: number } | undefined {
   const text = (key: string) => records.get(`GNU.sparse.${key}`)?.toString('latin1')
   const name = records.get('GNU.sparse.name')
   const size = text('realsize')
@@ -262,13 +262,26 @@ function sparseOf(records: Map<string, Buffer>): { name: string; size: number } 
   return { name: decodeName(name), size: parseCount(size) }
 }
 
-function attributesOf(records: Map<string, Buffer>): Map<string, Uint8Array> {
-  if (records.size === 0) return new Map()
+function attributesOf(records: ReadonlyMap<string, Buffer>): Map<string, Uint8Array> {
   const attributes = [...records].flatMap(([key, value]) => {
     const attribute = readAttributeRecord(key, value)
     return attribute ? [attribute] : []
   })
   return new Map(attributes.sort(([a], [b]) => (a < b ? -1 : 1)))
+}
+
+function isUstar(block: Buffer): boolean {
+  const [offset, bytes] = FIELDS.magic
+  for (let index = 0; index < bytes; index++) {
+    if (block[offset + index] !== MAGIC.charCodeAt(index)) return false
+  }
+  return true
+}
+
+function demandZeros(chunk: Uint8Array, offset: number, length: number): void {
+  for (let index = offset; index < offset + length; index++) {
+    if (chunk[index] !== 0) throw new Error('content is not padded with zeros')
+  }
 }
 
 /** Up to a NUL, or to the end of the field. */
