@@ -20,7 +20,7 @@ export {
   parsePrefix,
 } from '../lib/ip-address.ts'
 export type { JournalSettings } from '../lib/journald-settings.ts'
-export { decodeName, encodeName } from '../lib/names.ts'
+export { decodeName, encodeName, writeName } from '../lib/names.ts'
 export { nearest } from '../lib/nearest.ts'
 export {
   compareTreeOrder,

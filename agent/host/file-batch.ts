@@ -1,5 +1,5 @@
 import type { EntryAttributes } from '../contract/host.ts'
-import { encodeName } from '../lib/names.ts'
+import { writeName } from '../lib/names.ts'
 
 /** Content, names and attributes of the files of a batch. */
 const DATA_BYTES = 1_048_576
@@ -195,15 +195,10 @@ export class FileBatch {
 
   private putText(text: string): number | undefined {
     const at = this.used
-    if (at + text.length + 1 > DATA_BYTES) return undefined
-    // Nearly all names are ASCII, and calls of the runtime for each of them are felt.
-    for (let index = 0; index < text.length; index++) {
-      const code = text.charCodeAt(index)
-      if (code > 0x7f) return this.put(encodeName(text))
-      this.data[at + index] = code
-    }
-    this.data[at + text.length] = 0
-    this.used = at + text.length + 1
+    const length = writeName(text, this.data, at, DATA_BYTES - at - 1)
+    if (length < 0) return undefined
+    this.data[at + length] = 0
+    this.used = at + length + 1
     return at
   }
 

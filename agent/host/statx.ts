@@ -1,5 +1,5 @@
 import { dlopen, type Pointer, ptr, read } from 'bun:ffi'
-import { encodeName } from '../lib/names.ts'
+import { writeName } from '../lib/names.ts'
 import { architecture, C_LIBRARY } from './libc.ts'
 
 // Looking at entries below an open directory. The runtime has neither statx (mount, flags, exact times) nor the
@@ -80,19 +80,14 @@ export function statAt(directory: number, name: Address): number {
   return outcome(calls().syscall(NUMBERS.statx, directory, name, flags, WANTED, statxAddress))
 }
 
-const NAME = cString(new Uint8Array(255))
 const NAME_MAX_BYTES = 255
+const NAME = cString(new Uint8Array(NAME_MAX_BYTES))
 
 /** The same for a name that is a text; names are no longer than 255 bytes (NAME_MAX of limits.h). */
 export function statName(directory: number, name: string): number {
-  if (name.length > NAME_MAX_BYTES) return -ENAMETOOLONG
-  for (let index = 0; index < name.length; index++) {
-    const code = name.charCodeAt(index)
-    // Nearly all names are ASCII, and calls of the runtime for each of them are felt.
-    if (code > 0x7f) return statAt(directory, cString(encodeName(name)).address)
-    NAME.bytes[index] = code
-  }
-  NAME.bytes[name.length] = 0
+  const length = writeName(name, NAME.bytes, 0, NAME_MAX_BYTES)
+  if (length < 0) return -ENAMETOOLONG
+  NAME.bytes[length] = 0
   return statAt(directory, NAME.address)
 }
 

@@ -14,6 +14,27 @@ export function encodeName(name: string): Buffer {
   return Buffer.concat(parts)
 }
 
+/**
+ * Writes the bytes of a name into `target`, where there are `room` bytes for them: how many it wrote, or -1 when they do
+ * not fit, which may leave some of them there. Nearly all names are ASCII, and where one is written for each file of a
+ * tree, calls of the runtime are felt.
+ */
+export function writeName(name: string, target: Uint8Array, offset: number, room: number): number {
+  if (name.length > room) return -1
+  for (let index = 0; index < name.length; index++) {
+    const code = name.charCodeAt(index)
+    if (code > 0x7f) return writeBytes(encodeName(name), target, offset, room)
+    target[offset + index] = code
+  }
+  return name.length
+}
+
+function writeBytes(bytes: Uint8Array, target: Uint8Array, offset: number, room: number): number {
+  if (bytes.length > room) return -1
+  target.set(bytes, offset)
+  return bytes.length
+}
+
 const strict = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
 
 /** The string for the bytes of a name. */

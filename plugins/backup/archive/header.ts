@@ -1,4 +1,4 @@
-import { encodeName } from '../../../agent/contract/mod.ts'
+import { encodeName, writeName } from '../../../agent/contract/mod.ts'
 import { type ArchiveEntry, type EntryType, paddingOf, TAR_BLOCK_BYTES } from './entry.ts'
 import { attributeRecord, encodeListing } from './extended-header.ts'
 import { storedBytes } from './sparse.ts'
@@ -156,20 +156,9 @@ function putText(field: keyof typeof FIELDS, value: string): boolean {
   const [offset, bytes] = FIELDS[field]
   // The names of owners end with a NUL, all others may fill their field.
   const room = bytes - (field === 'userName' || field === 'groupName' ? 1 : 0)
-  if (value.length > room) return false
-  // Nearly all texts are ASCII, and calls of the runtime for each of them are felt.
-  for (let index = 0; index < value.length; index++) {
-    const code = value.charCodeAt(index)
-    if (code > 0x7f) return putBytes(offset, room, encodeName(value))
-    block[offset + index] = code
-  }
-  return true
-}
-
-function putBytes(offset: number, room: number, bytes: Buffer): boolean {
-  block.fill(0, offset, offset + room)
-  if (bytes.length <= room) bytes.copy(block, offset)
-  return bytes.length <= room
+  const fits = writeName(value, block, offset, room) >= 0
+  if (!fits) block.fill(0, offset, offset + room)
+  return fits
 }
 
 /** The name alone, or with its first directories in the prefix field. False when it is longer than both. */
