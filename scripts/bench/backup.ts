@@ -7,7 +7,18 @@
 // By hand is `tar -c | zstd -3 | gpg --compress-algo none -e` to a file that is synced, as a backup's is, and
 // `gpg -d | zstd -d | tar -x` and a sync. Peak memory is that of one process: of ours, and of the largest of theirs.
 // Ours is compiled as the binary is.
-import { mkdirSync, mkdtempSync, readdirSync, readFileSync, statSync } from 'node:fs'
+//
+// `--memory [--entries 1000000]` measures the memory alone, of a backup with its proof and of its restore: so many small
+// files, and one with holes of 20 GB.
+import {
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  statSync,
+  truncateSync,
+  writeFileSync,
+} from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
@@ -20,7 +31,6 @@ import { IndexStore } from '../../plugins/backup/incremental/index-store.ts'
 import { judgeKeyFile } from '../../plugins/backup/recipients.ts'
 import { restore } from '../../plugins/backup/restore/restore.ts'
 import { sourcesSchema } from '../../plugins/backup/source/config.ts'
-import { buildBinary } from '../binary.ts'
 import { fastest, findProgram, formatMeasurement, type Measurement, measure } from './yardstick.ts'
 
 const { values } = parseArgs({
@@ -29,6 +39,8 @@ const { values } = parseArgs({
     directory: { type: 'string', default: tmpdir() },
     rounds: { type: 'string', default: '3' },
     peers: { type: 'string', default: 'yes' },
+    memory: { type: 'boolean', default: false },
+    entries: { type: 'string', default: '1000000' },
     // One measured process of ours: "write", "prove" (write and prove), "index" (write, with an index for the next
     // one), "changes" (what changed since "index", proven) or "restore".
     part: { type: 'string' },
@@ -41,16 +53,13 @@ const LEVEL = 2
 const NAME = 'bench-20260101T000000Z-full.tar.zst.gpg'
 
 if (values.part) await work(values.part, values.directory, values.tree, values.target)
+else if (values.memory) await measureMemory(values.directory, Number(values.entries))
 else await compare(values.tree, values.directory, Number(values.rounds), values.peers === 'yes')
 
 async function compare(tree: string, directory: string, rounds: number, withPeers: boolean): Promise<void> {
   const base = mkdtempSync(join(directory, 'reeve-bench-'))
   try {
-    for (const name of ['gnupg', 'ours', 'hand', 'state', 'peers'])
-      mkdirSync(join(base, name), { mode: 0o700 })
-    makeKey(base)
-    const binary = join(base, 'reeve-bench')
-    await buildBinary('scripts/bench/backup.ts', binary)
+    const binary = await prepare(base)
     await mustEnd(['tar', '-C', '/', '-cf', '/dev/null', '--', tree.slice(1)])
     let restored = 0
     // A new directory for each, and none removed before the end: ext4 is slow to make files where others were removed
@@ -118,6 +127,47 @@ async function compare(tree: string, directory: string, rounds: number, withPeer
   } finally {
     Bun.spawnSync(['gpgconf', '--homedir', join(base, 'gnupg'), '--kill', 'all'])
     Bun.spawnSync(['rm', '-rf', base])
+  }
+}
+
+/** Directories, a key, and the program to measure; built by another process, whose memory does not count. */
+async function prepare(base: string): Promise<string> {
+  for (const name of ['gnupg', 'ours', 'hand', 'state', 'peers', 'restored']) {
+    mkdirSync(join(base, name), { mode: 0o700 })
+  }
+  makeKey(base)
+  const binary = join(base, 'reeve-bench')
+  const build = [
+    join(import.meta.dir, '../build.ts'),
+    '--program',
+    'scripts/bench/backup.ts',
+    '--outfile',
+    binary,
+  ]
+  await mustEnd([process.execPath, ...build])
+  return binary
+}
+
+async function measureMemory(directory: string, entries: number): Promise<void> {
+  const base = mkdtempSync(join(directory, 'reeve-bench-'))
+  try {
+    const binary = await prepare(base)
+    // What is kept is left out of what is backed up.
+    const tree = `${base}-tree`
+    for (let index = 0; index < entries; index++) {
+      const below = join(tree, String(Math.floor(index / 1000)))
+      if (index % 1000 === 0) mkdirSync(below, { recursive: true })
+      writeFileSync(join(below, `file-${index}`), `This is file ${index}.\n`)
+    }
+    writeFileSync(join(tree, 'holes'), 'x'.repeat(65_536))
+    truncateSync(join(tree, 'holes'), 20 * 2 ** 30)
+    for (const part of ['prove', 'index', 'changes', 'restore']) {
+      const argv = [binary, '--part', part, '--directory', base, '--tree', tree]
+      console.log(formatMeasurement(part, await mustEnd(argv)), '(wanted ≤ 200 MB)')
+    }
+  } finally {
+    Bun.spawnSync(['gpgconf', '--homedir', join(base, 'gnupg'), '--kill', 'all'])
+    Bun.spawnSync(['rm', '-rf', base, `${base}-tree`])
   }
 }
 

@@ -17,7 +17,7 @@ import { snapshot, workspace } from './fixture.ts'
 // One test for each class of attack that was published against logrotate. ROTATIONS=2000 is the long form.
 
 const NOBODY = 65_534
-const MIN_ATTACK_MS = 3000
+const MIN_ATTACK_MS = 6000
 const ROTATIONS = Number(process.env.ROTATIONS ?? 200)
 setDefaultTimeout(120_000)
 
