@@ -57,7 +57,10 @@ export async function writeBackup(
   const { sources } = content
   const pool = new BlockPool(FRAME_CONTENT_BYTES)
   const archive = observe(
-    collecting(writeArchive(membersOf(host, content, log, skipped, dumps), log, pool, content.about)),
+    collecting(
+      writeArchive(membersOf(host, content, log, skipped, dumps), log, pool, content.about),
+      () => log.lines.entries,
+    ),
     (bytes) => {
       sources.signal.throwIfAborted()
       progress(bytes, log.lines.entries)

@@ -25,7 +25,7 @@ export async function readBackup(
   const reader = new ArchiveReader(handler)
   const message = await openMessage(digest.observe(stored))
   const content = decompress(message.decrypt(await unlock(message)))
-  for await (const chunk of collecting(content)) reader.push(chunk)
+  for await (const chunk of collecting(content, () => reader.entries)) reader.push(chunk)
   const summary = reader.finish()
   return { summary, bytes: digest.bytes, sha256: digest.sha256() }
 }

@@ -57,6 +57,11 @@ export class ArchiveReader {
     this.parser.push(chunk)
   }
 
+  /** That have ended so far. */
+  get entries(): number {
+    return this.lines.entries
+  }
+
   finish(): ArchiveSummary {
     this.parser.finish()
     if (!this.summary) throw new Error('the archive has no end of its manifest')
