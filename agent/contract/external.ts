@@ -49,6 +49,7 @@ import {
   threadFile,
   UserError,
   urlPasswords,
+  writeName,
 } from './mod.ts'
 
 // What an external plugin is given. Everything is named: `z` as a whole would keep all of zod in the program
@@ -158,6 +159,7 @@ export const externalContract = {
   threadFile,
   UserError,
   urlPasswords,
+  writeName,
   DETAILS,
   FILE_FLAGS,
   formatAcl,

@@ -15,6 +15,8 @@ export interface Fixture {
   idle?: string[]
   /** What it looks at comes and goes by itself, so that it is not as much each time. */
   isLively?: boolean
+  /** What it looks at is this machine's, and others change it while the tests run: it stands still now and then only. */
+  isShared?: boolean
   /** Changes something harmless on the host, so that the next check has to look closely. */
   disturb?: () => void
   /** The same job with so much to do that it takes seconds. */
