@@ -185,18 +185,19 @@ export class FileBatch {
 
   /** Puts bytes and a NUL behind them into the data; undefined when there is no room. */
   private put(bytes: Uint8Array): number | undefined {
-    const at = this.used
-    if (at + bytes.length + 1 > DATA_BYTES) return undefined
-    this.data.set(bytes, at)
-    this.data[at + bytes.length] = 0
-    this.used = at + bytes.length + 1
-    return at
+    if (this.used + bytes.length + 1 > DATA_BYTES) return undefined
+    this.data.set(bytes, this.used)
+    return this.end(bytes.length)
   }
 
   private putText(text: string): number | undefined {
+    const length = writeName(text, this.data, this.used, DATA_BYTES - this.used - 1)
+    return length < 0 ? undefined : this.end(length)
+  }
+
+  /** Puts the NUL behind so many bytes that were written; where they begin. */
+  private end(length: number): number {
     const at = this.used
-    const length = writeName(text, this.data, at, DATA_BYTES - at - 1)
-    if (length < 0) return undefined
     this.data[at + length] = 0
     this.used = at + length + 1
     return at

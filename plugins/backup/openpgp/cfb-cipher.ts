@@ -1,7 +1,7 @@
 import { createCipheriv } from 'node:crypto'
+import { AES_BLOCK_BYTES, words } from './aes-block.ts'
 
-const BLOCK_BYTES = 16
-const BLOCK_WORDS = BLOCK_BYTES / 4
+const BLOCK_WORDS = AES_BLOCK_BYTES / 4
 
 /**
  * AES-256 in the CFB mode of OpenPGP: C[i] = P[i] xor E(C[i-1]), from zeros (RFC 4880, section 5.13). What is put over
@@ -13,11 +13,11 @@ export class CfbCipher {
   /** What is put over the next block. */
   private next: Int32Array
   /** What is still to be encrypted: the beginning of a block. */
-  private work = Buffer.alloc(BLOCK_BYTES)
+  private work = Buffer.alloc(AES_BLOCK_BYTES)
   private held = 0
 
   constructor(key: Uint8Array) {
-    const zeros = Buffer.alloc(BLOCK_BYTES)
+    const zeros = Buffer.alloc(AES_BLOCK_BYTES)
     this.cipher = createCipheriv('aes-256-cbc', key, zeros).setAutoPadding(false)
     this.next = words(this.cipher.update(zeros)).slice()
   }
@@ -27,7 +27,7 @@ export class CfbCipher {
     const end = this.held + bytes.length
     if (this.work.length < end) this.grow(end)
     this.work.set(bytes, this.held)
-    const rest = end % BLOCK_BYTES
+    const rest = end % AES_BLOCK_BYTES
     const sealed = this.seal(end - rest)
     this.work.copyWithin(0, end - rest, end)
     this.held = rest
@@ -38,7 +38,7 @@ export class CfbCipher {
   finish(): Uint8Array {
     const { held } = this
     this.held = 0
-    return held === 0 ? new Uint8Array() : this.seal(BLOCK_BYTES).subarray(0, held)
+    return held === 0 ? new Uint8Array() : this.seal(AES_BLOCK_BYTES).subarray(0, held)
   }
 
   private seal(length: number): Uint8Array {
@@ -58,12 +58,8 @@ export class CfbCipher {
   }
 
   private grow(bytes: number): void {
-    const work = Buffer.alloc(bytes + BLOCK_BYTES - (bytes % BLOCK_BYTES))
+    const work = Buffer.alloc(bytes + AES_BLOCK_BYTES - (bytes % AES_BLOCK_BYTES))
     work.set(this.work.subarray(0, this.held))
     this.work = work
   }
-}
-
-function words({ buffer, byteOffset, length }: Uint8Array): Int32Array {
-  return new Int32Array(buffer, byteOffset, Math.floor(length / 4))
 }

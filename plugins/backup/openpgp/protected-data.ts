@@ -1,5 +1,6 @@
 import { createHash, randomBytes } from 'node:crypto'
 import { release } from '../memory.ts'
+import { AES_BLOCK_BYTES } from './aes-block.ts'
 import { CfbCipher } from './cfb-cipher.ts'
 import { CfbDecipher } from './cfb-decipher.ts'
 import { PartialBodyReader, PartialBodyWriter, packetTag } from './partial-body.ts'
@@ -8,7 +9,6 @@ import { PartialBodyReader, PartialBodyWriter, packetTag } from './partial-body.
 // RFC 4880, sections 5.9, 5.13 and 5.14. The library does this too, but needs several copies of each byte; here
 // a stream of any length takes a few hundred kilobytes.
 
-const AES_BLOCK_BYTES = 16
 const PREFIX_BYTES = AES_BLOCK_BYTES + 2
 const LITERAL_TAG = 11
 export const PROTECTED_DATA_TAG = 18
